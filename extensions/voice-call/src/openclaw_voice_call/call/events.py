@@ -1,0 +1,177 @@
+"""What can happen to a call. Past tense, carrier-neutral; time is given beside the event.
+
+Requests of the owner are events too: one inbox per call.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from openclaw_voice_call.call.types import CarrierCallId, EndReason
+
+
+class DialAccepted(msgspec.Struct, frozen=True, tag="dial-accepted"):
+    carrier_call_id: CarrierCallId
+
+
+class DialRefused(msgspec.Struct, frozen=True, tag="dial-refused"):
+    """The carrier will not place this call; nothing rings and nothing bills."""
+
+    detail: str
+    reason: EndReason = EndReason.FAILED
+
+
+class DialOutcomeUnknown(msgspec.Struct, frozen=True, tag="dial-outcome-unknown"):
+    """The request may have been processed. It is looked up, never repeated."""
+
+    detail: str
+
+
+class LookupFinished(msgspec.Struct, frozen=True, tag="lookup-finished"):
+    """The carrier was searched for a dial of unknown outcome and knows no such call (yet)."""
+
+
+class LineRinging(msgspec.Struct, frozen=True, tag="line-ringing"):
+    carrier_call_id: CarrierCallId | None = None
+
+
+class LineAnswered(msgspec.Struct, frozen=True, tag="line-answered"):
+    carrier_call_id: CarrierCallId | None = None
+    by_machine: bool = False
+
+
+class LineEnded(msgspec.Struct, frozen=True, tag="line-ended"):
+    """The carrier says that the leg is over. `reason` is what the carrier calls it."""
+
+    reason: EndReason
+    detail: str | None = None
+    carrier_call_id: CarrierCallId | None = None
+
+
+class LineSeen(msgspec.Struct, frozen=True, tag="line-seen"):
+    """A signed message of the carrier that tells nothing but the leg's id (queued, initiated)."""
+
+    carrier_call_id: CarrierCallId
+
+
+class StepReached(msgspec.Struct, frozen=True, tag="step-reached"):
+    """The carrier asks what to do at this step, so every step before it is done."""
+
+    script: int
+    step: int
+
+
+class Heard(msgspec.Struct, frozen=True, tag="heard"):
+    """Words (or keyed digits) of the other party.
+
+    `script` names the listening that they answer; None when the carrier hears all the time.
+    """
+
+    text: str
+    script: int | None = None
+    keyed: bool = False
+    confidence: float | None = None
+
+
+class UtterancePlayed(msgspec.Struct, frozen=True, tag="utterance-played"):
+    """A command carrier confirms that it has played an utterance to its end."""
+
+    utterance: int
+
+
+class UtteranceInterrupted(msgspec.Struct, frozen=True, tag="utterance-interrupted"):
+    """The other party spoke into it; `heard` is the part that was played."""
+
+    utterance: int
+    heard: str
+
+
+class UtteranceRefused(msgspec.Struct, frozen=True, tag="utterance-refused"):
+    """It could not be played (synthesis or carrier failed)."""
+
+    utterance: int
+    detail: str
+
+
+class DigitsSent(msgspec.Struct, frozen=True, tag="digits-sent"):
+    operation: str
+
+
+class DigitsRefused(msgspec.Struct, frozen=True, tag="digits-refused"):
+    operation: str
+    detail: str
+
+
+class ReplyReady(msgspec.Struct, frozen=True, tag="reply-ready"):
+    turn: int
+    text: str
+
+
+class ReplyFailed(msgspec.Struct, frozen=True, tag="reply-failed"):
+    turn: int
+    code: str
+
+
+class SpeakRequested(msgspec.Struct, frozen=True, tag="speak-requested"):
+    operation: str
+    text: str
+
+
+class ContinueRequested(msgspec.Struct, frozen=True, tag="continue-requested"):
+    operation: str
+    text: str
+
+
+class DigitsRequested(msgspec.Struct, frozen=True, tag="digits-requested"):
+    operation: str
+    digits: str
+
+
+class EndRequested(msgspec.Struct, frozen=True, tag="end-requested"):
+    """`at_once` false lets what is being said be heard to its end (a farewell)."""
+
+    reason: EndReason = EndReason.HANGUP_BOT
+    at_once: bool = False
+    detail: str | None = None
+
+
+class DeadlinePassed(msgspec.Struct, frozen=True, tag="deadline-passed"):
+    name: str
+
+
+class HangUpConfirmed(msgspec.Struct, frozen=True, tag="hang-up-confirmed"):
+    """The carrier has ended the leg, or has no such live leg."""
+
+
+class Restored(msgspec.Struct, frozen=True, tag="restored"):
+    """The record was read from the journal by a new process."""
+
+
+CallEvent: TypeAlias = (
+    DialAccepted
+    | DialRefused
+    | DialOutcomeUnknown
+    | LookupFinished
+    | LineSeen
+    | LineRinging
+    | LineAnswered
+    | LineEnded
+    | StepReached
+    | Heard
+    | UtterancePlayed
+    | UtteranceInterrupted
+    | UtteranceRefused
+    | DigitsSent
+    | DigitsRefused
+    | ReplyReady
+    | ReplyFailed
+    | SpeakRequested
+    | ContinueRequested
+    | DigitsRequested
+    | EndRequested
+    | DeadlinePassed
+    | HangUpConfirmed
+    | Restored
+)

@@ -1,0 +1,96 @@
+"""The words that every part of a call is described with."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NewType
+
+CallId = NewType("CallId", str)
+"""Ours: a UUID4 in its usual text form."""
+
+CarrierCallId = NewType("CarrierCallId", str)
+"""The carrier's name for the call's leg (a Twilio CallSid, for example)."""
+
+
+class Direction(StrEnum):
+    OUTBOUND = "outbound"
+    INBOUND = "inbound"
+
+
+class Mode(StrEnum):
+    """`notify` says one message and hangs up; `conversation` stays up turn after turn."""
+
+    NOTIFY = "notify"
+    CONVERSATION = "conversation"
+
+
+class Phase(StrEnum):
+    """Where the call stands. Only forward moves exist, see `MOVES`."""
+
+    DIALLING = "dialling"
+    RINGING = "ringing"
+    UP = "up"
+    ENDED = "ended"
+
+
+MOVES: dict[Phase, frozenset[Phase]] = {
+    Phase.DIALLING: frozenset({Phase.RINGING, Phase.UP, Phase.ENDED}),
+    Phase.RINGING: frozenset({Phase.UP, Phase.ENDED}),
+    Phase.UP: frozenset({Phase.ENDED}),
+    Phase.ENDED: frozenset(),
+}
+"""The whole table of phases. A carrier's late event asks for a move that is not here: it is
+ignored, so a call never goes back."""
+
+
+class VoicePathKind(StrEnum):
+    """What hears and speaks on the line: the carrier's own voice, or live audio."""
+
+    NONE = "none"
+    CARRIER = "carrier"
+    LIVE = "live"
+
+
+class EndReason(StrEnum):
+    """Why a call is over. The values are the original's terminal states."""
+
+    COMPLETED = "completed"
+    HANGUP_USER = "hangup-user"
+    HANGUP_BOT = "hangup-bot"
+    TIMEOUT = "timeout"
+    ERROR = "error"
+    FAILED = "failed"
+    NO_ANSWER = "no-answer"
+    BUSY = "busy"
+    VOICEMAIL = "voicemail"
+
+
+class DialState(StrEnum):
+    """What is known of the one request that places the call."""
+
+    NONE = "none"
+    BEGUN = "begun"
+    ACCEPTED = "accepted"
+    UNKNOWN = "unknown"
+    REFUSED = "refused"
+
+
+class Speaker(StrEnum):
+    """On whose behalf something is said; an agent's unspoken words may be dropped."""
+
+    OPENING = "opening"
+    OWNER = "owner"
+    AGENT = "agent"
+    SYSTEM = "system"
+
+
+class OperationKind(StrEnum):
+    SPEAK = "speak"
+    CONTINUE = "continue"
+    DIGITS = "digits"
+
+
+class OperationState(StrEnum):
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"

@@ -1,0 +1,1 @@
+"""What the replaceable parts offer: carriers, the journal, exposure. No implementation here."""
