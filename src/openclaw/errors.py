@@ -1,6 +1,7 @@
 """The host's exceptions, all of them under one root.
 
 OpenClawError
+├── ConfigError              the configuration cannot be used; lists its problems
 ├── RpcError                 a method refuses or fails; travels to the caller as it is
 ├── FrameError               bytes that are not a frame, or a value that cannot become one
 ├── HandshakeRefused         a `connect` that is turned away
@@ -8,6 +9,16 @@ OpenClawError
 ├── IdentityFileError        the device identity file cannot be read or written
 ├── PortTaken                the gateway's port is in use
 ├── ToolNotAvailable         no tool of that name
+├── AgentError               the agent cannot answer; `code` is stable
+│   ├── ModelNotConfigured   something is missing in the configuration
+│   ├── ModelRefused         the vendor says no: key, quota, rate, unknown model
+│   ├── ModelUnreachable     no usable answer: connection, server error, unreadable answer
+│   ├── ModelTimeout         no complete answer in time
+│   ├── ModelEmpty           an answer without words
+│   ├── SessionMismatch      a session of another agent
+│   └── HistoryUnavailable   a session's file cannot be read or written
+├── ToolTaken                two tools of one name
+├── ToolSchemaInvalid        a tool whose arguments models could not read
 └── GatewayCallError         a client's call did not succeed
     ├── GatewayUnreachable   nobody answers, or the connection broke
     ├── GatewayRefused       the gateway (or our own safety rule) does not let us in
@@ -17,11 +28,26 @@ OpenClawError
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from openclaw.config.problem import ConfigProblem
 
 
 class OpenClawError(Exception):
     """Root of everything the host raises on purpose."""
+
+
+class ConfigError(OpenClawError):
+    """The configuration cannot be used; every problem that was found is listed.
+
+    The text has one line per problem and holds no secrets.
+    """
+
+    def __init__(self, problems: Sequence[ConfigProblem]) -> None:
+        super().__init__("\n".join(problem.render() for problem in problems))
+        self.problems = tuple(problems)
 
 
 class RpcError(OpenClawError):
@@ -105,6 +131,132 @@ class ToolNotAvailable(OpenClawError):
 
     def __init__(self, tool: str) -> None:
         super().__init__(f"Tool not available: {tool}")
+        self.tool = tool
+
+
+class AgentError(OpenClawError):
+    """The agent cannot give a reply. `retryable` says whether trying again can help."""
+
+    code: ClassVar[str] = "agent_error"
+
+    def __init__(self, message: str, *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.message = message
+        self.retryable = retryable
+
+
+class ModelNotConfigured(AgentError):
+    """A model lacks its key or address; `config_key` and `env` say where it may be given."""
+
+    code = "model_not_configured"
+
+    def __init__(
+        self, model: str, *, provider: str, config_key: str, problem: str, env: str | None = None
+    ) -> None:
+        remedy = f"set {config_key}" + (f" or the environment variable {env}" if env else "")
+        super().__init__(f"model {model}: provider {provider} {problem}; {remedy}")
+        self.model = model
+        self.provider = provider
+        self.config_key = config_key
+        self.env = env
+
+
+class ModelRefused(AgentError):
+    """The vendor refused. `status` is its HTTP status, `vendor_code` its own word for the reason."""
+
+    code = "model_refused"
+
+    def __init__(
+        self, model: str, *, status: int | None, vendor_code: str | None, retryable: bool = False
+    ) -> None:
+        super().__init__(
+            f"model {model}: the vendor refused the request "
+            f"(HTTP {status or '-'}, {vendor_code or 'no code'})",
+            retryable=retryable,
+        )
+        self.model = model
+        self.status = status
+        self.vendor_code = vendor_code
+
+
+class ModelUnreachable(AgentError):
+    """No usable answer: the connection failed, the vendor's server did, or it cannot be read."""
+
+    code = "model_unreachable"
+
+    def __init__(
+        self,
+        model: str,
+        reason: str,
+        *,
+        status: int | None = None,
+        vendor_code: str | None = None,
+    ) -> None:
+        super().__init__(f"model {model}: {reason}", retryable=True)
+        self.model = model
+        self.status = status
+        self.vendor_code = vendor_code
+
+
+class ModelTimeout(AgentError):
+    """The reply was not complete after `timeout_s` seconds."""
+
+    code = "model_timeout"
+
+    def __init__(self, model: str, timeout_s: float) -> None:
+        super().__init__(f"model {model}: no complete reply within {timeout_s:g} s", retryable=True)
+        self.model = model
+        self.timeout_s = timeout_s
+
+
+class ModelEmpty(AgentError):
+    """The model answered without a word."""
+
+    code = "model_empty"
+
+    def __init__(self, model: str, reason: str = "the reply has no words") -> None:
+        super().__init__(f"model {model}: {reason}", retryable=True)
+        self.model = model
+
+
+class SessionMismatch(AgentError):
+    """A session key that names one agent was given to another, who must not see it."""
+
+    code = "session_mismatch"
+
+    def __init__(self, owner: str, agent_id: str) -> None:
+        super().__init__(
+            f"the session belongs to agent {owner!r}, not to agent {agent_id!r}; "
+            f"use a session key that begins with 'agent:{agent_id}:'"
+        )
+        self.owner = owner
+        self.agent_id = agent_id
+
+
+class HistoryUnavailable(AgentError):
+    """A session file cannot be read or written, for the operating system's `reason`."""
+
+    code = "history_unavailable"
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"session file {path}: {reason}", retryable=True)
+        self.path = path
+        self.reason = reason
+
+
+class ToolTaken(OpenClawError):
+    """A tool of that name is already registered."""
+
+    def __init__(self, tool: str) -> None:
+        super().__init__(f"tool {tool} is already registered; choose another name")
+        self.tool = tool
+
+
+class ToolSchemaInvalid(OpenClawError):
+    """A tool's schema is not one flat JSON object."""
+
+    def __init__(self, tool: str, problem: str) -> None:
+        super().__init__(f"tool {tool}: schema of the arguments: {problem}")
         self.tool = tool
 
 
