@@ -3,11 +3,12 @@
     python scripts/lock.py             newest versions that fit
     python scripts/lock.py --keep      keep what is pinned, add what is missing
 
-One resolution holds for every Python from 3.11 on and every platform, with environment markers where they differ.
-Each pin carries the hashes of its files and nothing that names a host: the same files install from any index. The
-runtime set is the development set's subset, so that `make demo` and `make test` never disagree about a version.
+One resolution holds for every Python from 3.11 on and every platform, with environment markers
+where they differ. Each pin carries the hashes of its files and nothing that names a host: the same
+files install from any index. The runtime set is a subset of the development set, so `make demo` and
+`make test` never disagree about a version.
 
-Needs a network. The resolver, uv, is installed into a temporary environment; setting up a checkout does not need it.
+The resolver, uv, is installed into a temporary environment; setting up a checkout does not need it.
 """
 
 import argparse
@@ -29,12 +30,16 @@ DEVELOPMENT_PINS = ROOT / "constraints-dev.txt"
 OLDEST_PYTHON = "3.11"
 FIRST_PARTY = frozenset({"openclaw-gateway", "openclaw-voice-call"})
 
-RUNTIME_HEADING = "# Made by `make lock`: all that the two packages need to run, and what builds them."
-DEVELOPMENT_HEADING = "# Made by `make lock`: constraints.txt and what tests, linting and benchmarks need."
+RUNTIME_HEADING = (
+    "# Made by `make lock`: all that the two packages need to run, and what builds them."
+)
+DEVELOPMENT_HEADING = (
+    "# Made by `make lock`: constraints.txt and what tests, linting and benchmarks need."
+)
 
 
 def requirements(groups: tuple[str, ...], extras: tuple[str, ...]) -> Iterator[str]:
-    """Yield what both distributions declare, without the distributions of this repository themselves."""
+    """Yield what both distributions declare, except each other."""
     for source in (HOST, PLUGIN):
         declared = tomllib.loads(source.read_text(encoding="utf-8"))
         project = declared["project"]
@@ -60,7 +65,7 @@ def install_resolver(folder: Path) -> Path:
 
 
 def resolve(uv: Path, wanted: list[str], pins: Path, *, within: Path | None = None) -> None:
-    """Update the file `pins` so that it satisfies `wanted`, with no version that the file `within` does not have."""
+    """Update the file `pins` so that it satisfies `wanted`, at the versions of `within` if any."""
     command: list[str | Path] = [uv, "pip", "compile", "-", "--output-file", pins, "--quiet"]
     command += ["--universal", "--python-version", OLDEST_PYTHON, "--generate-hashes"]
     command += ["--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
@@ -70,7 +75,7 @@ def resolve(uv: Path, wanted: list[str], pins: Path, *, within: Path | None = No
 
 
 def publish(pins: Path, heading: str, target: Path) -> None:
-    """Write `target`; refuse pins that name a host or a folder, which would not hold on another machine."""
+    """Write `target`; refuse pins that name a host or folder and would not hold elsewhere."""
     text = pins.read_text(encoding="utf-8")
     for number, line in enumerate(text.splitlines(), start=1):
         if "://" in line or " @ " in line or line.startswith(("-", "/", ".")):

@@ -6,5 +6,5 @@ import pytest
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
-        "scenario(*ids, carrier=None): this test proves these rows of docs/scenarios.md, on this carrier",
+        "scenario(*ids, carrier=None): proves these rows of docs/scenarios.md, on this carrier",
     )

@@ -1,0 +1,52 @@
+# Everything here works on a machine that has Python 3.11 or newer (with venv) and make.
+# PYTHON=/path/to/python3 chooses the interpreter; without it, the newest one found is taken.
+
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+export PYTHON
+
+BIN := .venv/bin
+PYTEST_FLAGS ?= -n auto --dist loadfile
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev demo test lint format bench docs lock clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+
+install: ## make .venv with .venv/bin/openclaw
+	@scripts/set-up runtime
+
+install-dev: ## the same, with all that testing and linting need
+	@scripts/set-up dev
+
+demo: install ## place and take calls with the mock carrier, in a scratch folder
+	@$(BIN)/python examples/demo.py
+
+test: install-dev ## run all tests
+	$(BIN)/pytest $(PYTEST_FLAGS)
+
+lint: install-dev ## style, types, layers, and whether each promise has its test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python scripts/scenario_matrix.py --check
+
+format: install-dev ## rewrite the sources in the house style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: install-dev ## measure, each figure beside its floor or a peer
+	$(BIN)/python benchmarks/run.py
+
+docs: install-dev ## rewrite the generated pages and the plugin's manifest
+	$(BIN)/python scripts/scenario_matrix.py
+	$(BIN)/python -m openclaw_voice_call.config.docs
+
+lock: install ## pin the newest versions that fit, with hashes
+	$(BIN)/python scripts/lock.py
+
+clean: ## remove .venv and everything that was generated
+	rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
