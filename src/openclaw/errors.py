@@ -16,9 +16,13 @@ OpenClawError
 │   ├── ModelTimeout         no complete answer in time
 │   ├── ModelEmpty           an answer without words
 │   ├── SessionMismatch      a session of another agent
-│   └── HistoryUnavailable   a session's file cannot be read or written
+│   ├── HistoryUnavailable   a session's file cannot be read or written
+│   └── AgentsClosed         the gateway is stopping
 ├── ToolTaken                two tools of one name
 ├── ToolSchemaInvalid        a tool whose arguments models could not read
+├── OwnerClosed              work for a component that is stopping
+├── GatewayRunning           another gateway already runs with this configuration
+├── PluginRejected           a plugin that cannot be used as it is
 └── GatewayCallError         a client's call did not succeed
     ├── GatewayUnreachable   nobody answers, or the connection broke
     ├── GatewayRefused       the gateway (or our own safety rule) does not let us in
@@ -244,6 +248,15 @@ class HistoryUnavailable(AgentError):
         self.reason = reason
 
 
+class AgentsClosed(AgentError):
+    """The gateway is stopping and begins no more replies."""
+
+    code = "agents_closed"
+
+    def __init__(self) -> None:
+        super().__init__("the gateway is stopping", retryable=True)
+
+
 class ToolTaken(OpenClawError):
     """A tool of that name is already registered."""
 
@@ -258,6 +271,33 @@ class ToolSchemaInvalid(OpenClawError):
     def __init__(self, tool: str, problem: str) -> None:
         super().__init__(f"tool {tool}: schema of the arguments: {problem}")
         self.tool = tool
+
+
+class OwnerClosed(OpenClawError):
+    """A background task was begun by a component that is stopping."""
+
+    def __init__(self, owner: str) -> None:
+        super().__init__(f"{owner} is stopping")
+        self.owner = owner
+
+
+class GatewayRunning(OpenClawError):
+    """Another live gateway, process `pid`, holds the lock of this configuration."""
+
+    def __init__(self, pid: int, url: str | None) -> None:
+        where = f"is already listening on {url}" if url else "is already starting"
+        super().__init__(f"another gateway instance {where} (PID {pid})")
+        self.pid = pid
+        self.url = url
+
+
+class PluginRejected(OpenClawError):
+    """A plugin cannot be used: its manifest, its class or a name that it registers."""
+
+    def __init__(self, plugin_id: str, reason: str) -> None:
+        super().__init__(f"plugin {plugin_id}: {reason}")
+        self.plugin_id = plugin_id
+        self.reason = reason
 
 
 class GatewayCallError(OpenClawError):
