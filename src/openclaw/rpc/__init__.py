@@ -1,0 +1,1 @@
+"""The gateway's RPC layer: frames, handshake, router, server and client."""
