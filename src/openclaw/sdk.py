@@ -60,6 +60,14 @@ class PluginApi(Protocol):
         ...
 
     @property
+    def unresolved(self) -> Sequence[ConfigProblem]:
+        """Values of `config` whose variable or secret is not there, as warnings.
+
+        What stands in their place is the reference itself, so whoever needs one must refuse it.
+        """
+        ...
+
+    @property
     def host_config(self) -> Mapping[str, object]:
         """The whole configuration file after substitution, for defaults that live elsewhere."""
         ...
