@@ -2,7 +2,6 @@
 # PYTHON=/path/to/python3 chooses the interpreter; without it, the newest one found is taken.
 
 SHELL := /bin/sh
-MAKEFLAGS += --no-print-directory
 export PYTHON
 
 BIN := .venv/bin
