@@ -16,13 +16,16 @@
     ├── UtteranceFailed
     ├── StoreError
     │   ├── JournalRefused
+    │   ├── JournalUnreadable
+    │   ├── JournalTooNew
     │   └── Conflict
     ├── CarrierError
     │   ├── CarrierRefused          the carrier understood and said no
     │   ├── CarrierBusy             429: not processed, safe to repeat
     │   ├── CarrierUnreachable      certainly not processed
     │   ├── CarrierOutcomeUnknown   may or may not have been processed
-    │   └── LineGone                the carrier has no such live call (any more)
+    │   ├── LineGone                the carrier has no such live call (any more)
+    │   └── NotSupported            this carrier cannot do that at all
     └── WebhookError
         ├── SignatureError
         └── WebhookMalformed
@@ -66,7 +69,8 @@ class CallEnded(InvalidRequest):
 
     def __init__(self, state: str, end_reason: str | None, ended_at_ms: int | None) -> None:
         super().__init__(
-            f"call is not active (last state={state}, endReason={end_reason}, endedAt={ended_at_ms})"
+            f"call is not active (last state={state}, endReason={end_reason}, "
+            f"endedAt={ended_at_ms})"
         )
         self.state = state
         self.end_reason = end_reason
@@ -167,7 +171,28 @@ class JournalRefused(StoreError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"The call journal cannot be written: {reason}")
-        self.remedy = "Check free space and permissions of the state folder's voice-calls directory."
+        self.remedy = "Check free space and permissions of voice-calls in the state folder."
+
+
+class JournalUnreadable(StoreError):
+    """The journal cannot be read (missing, damaged, locked)."""
+
+    code: ClassVar[str] = "journal_unreadable"
+    retryable: ClassVar[bool] = True
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The call journal cannot be read: {reason}")
+        self.remedy = "Check the state folder's voice-calls directory; the gateway creates it."
+
+
+class JournalTooNew(StoreError):
+    """The file was written by a newer version of this plugin, whose form is not known here."""
+
+    code: ClassVar[str] = "journal_too_new"
+
+    def __init__(self, found: int, known: int) -> None:
+        super().__init__(f"The call journal has version {found}, this program knows {known}")
+        self.remedy = "Upgrade openclaw-voice-call, or use another `store` folder."
 
 
 class Conflict(StoreError):
@@ -220,6 +245,12 @@ class CarrierOutcomeUnknown(CarrierError):
 
 class LineGone(CarrierError):
     code: ClassVar[str] = "line_gone"
+
+
+class NotSupported(CarrierError):
+    """This carrier has no such ability; its features say so."""
+
+    code: ClassVar[str] = "not_supported"
 
 
 class WebhookError(VoiceCallError):

@@ -1,0 +1,1 @@
+"""Phone companies, one folder each; `registry` alone knows them all."""

@@ -1,0 +1,258 @@
+"""What Twilio's requests mean. Verifying, decoding and reading are pure.
+
+Field names and shapes: Twilio's "TwiML for Programmable Voice" (request parameters) and "Call
+resource" (status callbacks).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from openclaw_voice_call.call.events import (
+    CallEvent,
+    Heard,
+    LineAnswered,
+    LineEnded,
+    LineRinging,
+    LineSeen,
+    StepReached,
+)
+from openclaw_voice_call.call.script import StepRef
+from openclaw_voice_call.call.types import CarrierCallId, Direction, EndReason
+from openclaw_voice_call.carriers.twilio.signature import (
+    SETTINGS_HEADER,
+    SIGNATURE_HEADER,
+    body_hash_holds,
+    matching_url,
+)
+from openclaw_voice_call.errors import SignatureError, WebhookMalformed
+from openclaw_voice_call.interfaces.carrier import (
+    Envelope,
+    InboundOffer,
+    Reading,
+    VerifiedWebhook,
+    WebhookRequest,
+)
+from openclaw_voice_call.interfaces.links import LinkKind, LinkTarget, read_link
+
+MAX_PARAMETERS = 256
+"""Twilio sends about 30; a body of more is not looked at."""
+SPEECH_LIMIT = 4000
+"""Characters of one `SpeechResult` that are used."""
+
+END_REASONS: Mapping[str, EndReason] = {
+    "completed": EndReason.COMPLETED,
+    "busy": EndReason.BUSY,
+    "failed": EndReason.FAILED,
+    "no-answer": EndReason.NO_ANSWER,
+    "canceled": EndReason.HANGUP_BOT,
+}
+"""Twilio's terminal call statuses. `canceled`: we took the call back before it was answered."""
+
+_FORM = "application/x-www-form-urlencoded"
+_CALL_SID = re.compile(r"CA[0-9a-fA-F]{32}")
+_KEYS = re.compile(r"[0-9A-D*#]{1,64}")
+_WITHHELD_NAMES = frozenset(
+    {"", "anonymous", "restricted", "unavailable", "unknown", "private", "blocked"}
+)
+# Numbers that spell ANONYMOUS, UNAVAILABLE, RESTRICTED, BLOCKED and UNKNOWN on a keypad.
+_WITHHELD_NUMBERS = frozenset({"266696687", "86282452253", "7378742833", "2562533", "8656696"})
+
+
+def verify_webhook(request: WebhookRequest, token: str, urls: Sequence[str]) -> VerifiedWebhook:
+    """Believe `request` if it was signed with `token` for one of `urls`, and decode it.
+
+    What is read from the URL (our link, the parameters of a GET) is read from the one that was
+    signed. Raises SignatureError; WebhookMalformed when signed but undecodable.
+    """
+    try:
+        pairs = _form(request)
+    except WebhookMalformed as exc:
+        raise SignatureError(f"not a request of Twilio: {exc}") from exc
+    signature, settings = request.header(SIGNATURE_HEADER), request.header(SETTINGS_HEADER)
+    url = matching_url(token, urls, pairs or (), signature, settings)
+    if url is None:
+        raise SignatureError("the X-Twilio-Signature does not match this URL and these parameters")
+    bodied = pairs is None and request.method == "POST" and request.body != b""
+    if bodied and not body_hash_holds(url, request.body):
+        raise SignatureError("the body is not the one whose bodySHA256 was signed")
+    return _decoded(request, url, pairs)
+
+
+def trust_webhook(request: WebhookRequest) -> VerifiedWebhook:
+    """Decode without looking at the signature. Raises WebhookMalformed."""
+    return _decoded(request, request.target, _form(request))
+
+
+def _form(request: WebhookRequest) -> list[tuple[str, str]] | None:
+    """The decoded pairs of a form POST, blank values included; None for all other requests."""
+    if request.method == "GET":
+        return None
+    if request.method != "POST":
+        raise WebhookMalformed(f"Twilio sends GET or POST, not {request.method[:16]!r}")
+    content_type = request.header("content-type") or ""
+    if content_type.partition(";")[0].strip().lower() != _FORM:
+        return None
+    return _pairs(request.body.decode("utf-8", "surrogateescape"))
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(
+            text,
+            keep_blank_values=True,
+            errors="surrogateescape",
+            max_num_fields=MAX_PARAMETERS,
+        )
+    except ValueError:
+        raise WebhookMalformed(f"more than {MAX_PARAMETERS} parameters") from None
+
+
+def _decoded(
+    request: WebhookRequest, url: str, pairs: list[tuple[str, str]] | None
+) -> VerifiedWebhook:
+    target = read_link(url.partition("#")[0])
+    if pairs is None and request.method == "POST" and request.body:
+        try:
+            document = msgspec.json.decode(request.body, type=dict[str, object])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+            raise WebhookMalformed("the body is neither a form nor a JSON object") from exc
+        return VerifiedWebhook(target, document=document)
+    if pairs is None and request.method == "GET":
+        pairs = _pairs(url.partition("#")[0].partition("?")[2])
+    params = dict(pairs or ())
+    if any(not _is_text(name) or not _is_text(value) for name, value in params.items()):
+        raise WebhookMalformed("a parameter is not UTF-8")
+    return VerifiedWebhook(target, params=params)
+
+
+def _is_text(value: str) -> bool:
+    return value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value)
+
+
+def read_webhook(webhook: VerifiedWebhook, account_sid: str) -> Reading:
+    """All that a request tells. Raises WebhookMalformed.
+
+    A request of another account (a subaccount may share the token) is not ours to answer.
+    """
+    params, link = webhook.params, webhook.target
+    if params.get("AccountSid", account_sid) != account_sid:
+        raise WebhookMalformed("AccountSid is not the configured twilio.accountSid")
+    sid = params.get("CallSid", "")
+    if not _CALL_SID.fullmatch(sid):
+        raise WebhookMalformed("CallSid is missing or is not CA and 32 hex digits")
+    call = CarrierCallId(sid)
+    if link.kind is LinkKind.BARE:
+        return _number_called(params, call)
+    leg = _leg_event(params, call)
+    ended = isinstance(leg, LineEnded)
+    events: list[CallEvent] = [leg]
+    if link.kind is LinkKind.HEARD and link.step is not None:
+        heard = _heard(params, link.step)
+        # Words may arrive with the end of the call: they were said before it.
+        events = [*([] if ended else [leg]), *([heard] if heard else []), *([leg] if ended else [])]
+    elif link.kind is LinkKind.STEP and link.step is not None and not ended:
+        events.append(StepReached(link.step.script, link.step.step))
+    return Reading(
+        _envelopes(events, link, params, call),
+        asks=link.kind is not LinkKind.STATUS and not ended,
+        step=link.step,
+        failed=link.kind is LinkKind.FALLBACK,
+    )
+
+
+def _envelopes(
+    events: Sequence[CallEvent], link: LinkTarget, params: Mapping[str, str], call: CarrierCallId
+) -> tuple[Envelope, ...]:
+    at = _timestamp(params.get("Timestamp"))
+    return tuple(Envelope(call, link.call_id, event, occurred_at=at) for event in events)
+
+
+def _number_called(params: Mapping[str, str], call: CarrierCallId) -> Reading:
+    """The number's own webhook: somebody calls, or a call of ours has no other instructions."""
+    leg = _leg_event(params, call)
+    if isinstance(leg, LineEnded):
+        return Reading((Envelope(call, event=leg),), asks=False)
+    offer = InboundOffer(
+        call,
+        from_number=_caller(params.get("From", "")),
+        to_number=params.get("To", "").strip(),
+        direction=_direction(params.get("Direction", "")),
+    )
+    answered = leg if isinstance(leg, LineAnswered) else None
+    return Reading((Envelope(call, event=answered, offer=offer),), asks=True)
+
+
+def _leg_event(params: Mapping[str, str], call: CarrierCallId) -> CallEvent:
+    """What `CallStatus` and `AnsweredBy` say; an unknown status says only that the leg exists."""
+    status = params.get("CallStatus", "")
+    by_machine = params.get("AnsweredBy", "").startswith("machine_")
+    if status in END_REASONS:
+        return LineEnded(END_REASONS[status], _detail(params), call)
+    if status == "in-progress" or (by_machine and not status):
+        return LineAnswered(call, by_machine)
+    if status == "ringing":
+        return LineRinging(call)
+    return LineSeen(call)
+
+
+def _detail(params: Mapping[str, str]) -> str | None:
+    parts = [
+        f"{label} {code}"
+        for label, code in (
+            ("SIP", params.get("SipResponseCode", "")),
+            ("Twilio error", params.get("ErrorCode", "")),
+        )
+        if code.isdecimal() and len(code) < 8 and code != "200"
+    ]
+    return ", ".join(parts) or None
+
+
+def _heard(params: Mapping[str, str], step: StepRef) -> Heard | None:
+    text = params.get("SpeechResult", "").strip()[:SPEECH_LIMIT].strip()
+    if text:
+        confidence = _confidence(params.get("Confidence", ""))
+        return Heard(text, script=step.script, confidence=confidence)
+    keys = params.get("Digits", "")
+    if _KEYS.fullmatch(keys):
+        return Heard(keys, script=step.script, keyed=True)
+    return None
+
+
+def _confidence(value: str) -> float | None:
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and 0.0 <= number <= 1.0 else None
+
+
+def _timestamp(value: str | None) -> float | None:
+    """Epoch seconds of an RFC 2822 date, None when there is none that can be read."""
+    if not value or len(value) > 64:
+        return None
+    try:
+        moment = parsedate_to_datetime(value)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _caller(number: str) -> str:
+    """The caller's number, empty when it is withheld in one of Twilio's ways."""
+    number = number.strip()
+    withheld = number.lower() in _WITHHELD_NAMES or number.lstrip("+") in _WITHHELD_NUMBERS
+    return "" if withheld else number
+
+
+def _direction(value: str) -> Direction:
+    # Only these two escape the inbound policy (F23); anything new or missing does not.
+    outbound = value in ("outbound-api", "outbound-dial")
+    return Direction.OUTBOUND if outbound else Direction.INBOUND
