@@ -16,8 +16,7 @@ def start_refusals(loaded: LoadedConfig) -> tuple[ConfigProblem, ...]:
         return (
             ConfigProblem(
                 "gateway.mode",
-                "this machine uses a gateway elsewhere; none is started here",
-                "remote",
+                "is remote, so this machine uses a gateway elsewhere and starts none",
                 remedy="set gateway.mode to local to start one",
             ),
         )
@@ -51,7 +50,7 @@ def _exposure_problems(gateway: GatewayConfig, access: Access, host: str) -> lis
         return [
             ConfigProblem(
                 "gateway.auth.mode",
-                f"Refusing to bind gateway to {gateway.bind} without auth.",
+                f"Refusing to bind gateway to {gateway.bind} without auth",
                 remedy="set it to token or password, or gateway.bind to loopback",
             )
         ]

@@ -15,7 +15,8 @@ ROOT = "<root>"
 
 _PLAIN_KEY = re.compile(r"[^.\[\]\"'\s]+")
 _PART = re.compile(
-    r"""(?P<key>[^.\[\]"']+)|\[(?P<index>\d+)\]|\[(?P<quote>["'])(?P<quoted>.*?)(?P=quote)\]"""
+    r"""(?P<key>[^.\[\]"']+)|\[(?P<index>\d+)\]|\[(?P<quote>["'])(?P<quoted>.*?)(?P=quote)\]""",
+    re.DOTALL,
 )
 
 

@@ -113,25 +113,22 @@ def unknown_keys(
             for below, tree, parts in _sections(known[key], value, (*base, key)):
                 yield from unknown_keys(below, tree, parts)
             continue
-        problem = unknown_key((*base, key), known, severity="error" if closed else "warning")
-        if closed or problem.remedy:
-            yield problem
+        near = nearest(key, known)
+        # Other hosts have keys that resemble ours (dmScope, scope); a slip keeps the length.
+        if closed or (near and abs(len(near) - len(key)) <= 1):
+            yield ConfigProblem(
+                format_path((*base, key)),
+                f'Unrecognized key: "{key}"',
+                remedy=f'did you mean "{near}"?' if near else None,
+                severity="error" if closed else "warning",
+            )
 
 
-def unknown_key(
-    parts: tuple[Part, ...], known: Iterable[str], severity: str = "error"
-) -> ConfigProblem:
-    """The problem of a key that nobody knows, with the known one that looks most like it."""
-    key = str(parts[-1])
+def nearest(key: str, known: Iterable[str]) -> str | None:
+    """The known key that looks most like this one, None when none does."""
     names = {name.lower(): name for name in known}
     near = difflib.get_close_matches(key.lower(), names, n=1, cutoff=0.75)
-    remedy = f'did you mean "{names[near[0]]}"?' if near else None
-    return ConfigProblem(
-        format_path(parts),
-        f'Unrecognized key: "{key}"',
-        remedy=remedy,
-        severity="warning" if severity == "warning" else "error",
-    )
+    return names[near[0]] if near else None
 
 
 def _sections(
