@@ -208,7 +208,7 @@ class ModelTimeout(AgentError):
     code = "model_timeout"
 
     def __init__(self, model: str, timeout_s: float) -> None:
-        super().__init__(f"model {model}: no complete reply within {timeout_s:g} s", retryable=True)
+        super().__init__(f"model {model}: no complete reply within {timeout_s:.1f} s", retryable=True)
         self.model = model
         self.timeout_s = timeout_s
 
@@ -282,11 +282,15 @@ class OwnerClosed(OpenClawError):
 
 
 class GatewayRunning(OpenClawError):
-    """Another live gateway, process `pid`, holds the lock of this configuration."""
+    """Another live gateway holds the lock of this configuration.
 
-    def __init__(self, pid: int, url: str | None) -> None:
+    `pid` and `url` are None while they are not known yet.
+    """
+
+    def __init__(self, pid: int | None, url: str | None) -> None:
         where = f"is already listening on {url}" if url else "is already starting"
-        super().__init__(f"another gateway instance {where} (PID {pid})")
+        who = f" (PID {pid})" if pid is not None else ""
+        super().__init__(f"another gateway instance {where}{who}")
         self.pid = pid
         self.url = url
 

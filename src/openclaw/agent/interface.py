@@ -94,3 +94,11 @@ class Agents(Protocol):
         Looks at the configuration only; it neither imports nor contacts anything.
         """
         ...
+
+    async def warm_up(self, model: str | None, agent_id: str) -> None:
+        """Load what a reply will need, while the phone still rings, say.
+
+        Raises:
+            ModelNotConfigured: As `readiness` says.
+        """
+        ...

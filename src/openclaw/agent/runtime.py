@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 
 from openclaw.agent.answering import Answering
@@ -16,6 +16,7 @@ from openclaw.agent.reply import Emit, Reply
 from openclaw.agent.sessions import Message, SessionStore, owner
 from openclaw.agent.settings import AgentSettings
 from openclaw.agent.tools import Tool, ToolRegistry, ToolResult
+from openclaw.clock import Clock
 from openclaw.errors import (
     AgentsClosed,
     HistoryUnavailable,
@@ -40,7 +41,7 @@ class AgentRuntime:
         state_dir: Path,
         settings: AgentSettings,
         tools: ToolRegistry,
-        clock: Callable[[], float],
+        clock: Clock,
     ) -> None:
         """Make the runtime; nothing is read, imported or contacted before the first request.
 
@@ -48,7 +49,7 @@ class AgentRuntime:
             state_dir: Sessions are kept below it.
             settings: Models and agents.
             tools: Read at each reply, so plugins may add to it at any time.
-            clock: Seconds since 1970.
+            clock: Tells when something was said.
         """
         self._sessions = SessionStore(state_dir)
         self._settings = settings
@@ -70,7 +71,7 @@ class AgentRuntime:
 
     async def settle(self, session_key: str, turn_key: str, user_text: str, heard: str) -> None:
         """Remember an exchange; see `Agents.settle`."""
-        now = self._clock()
+        now = self._clock.wall()
         exchange = (
             Message(turn_key, "user", user_text, now),
             Message(turn_key, "assistant", heard, now),
@@ -79,7 +80,9 @@ class AgentRuntime:
 
     async def note(self, session_key: str, turn_key: str, *, role: Role, text: str) -> None:
         """Remember something said outside a reply; see `Agents.note`."""
-        await self._sessions.record(session_key, (Message(turn_key, role, text, self._clock()),))
+        await self._sessions.record(
+            session_key, (Message(turn_key, role, text, self._clock.wall()),)
+        )
 
     def readiness(self, model: str | None, agent_id: str) -> str | None:
         """Say why no reply could be given; see `Agents.readiness`."""
@@ -87,11 +90,7 @@ class AgentRuntime:
         return None if None in problems else str(problems[0])
 
     async def warm_up(self, model: str | None, agent_id: str) -> None:
-        """Import and open what a reply will need, so that the first one does not wait for it.
-
-        Raises:
-            ModelNotConfigured: As `readiness` says.
-        """
+        """Load what a reply will need; see `Agents.warm_up`."""
         refs = self._models.candidates(model, agent_id)
         ready = (ref for ref in refs if self._models.problem(ref) is None)
         await self._models.open(next(ready, refs[0]))
@@ -106,7 +105,7 @@ class AgentRuntime:
         turn_key: str | None = None,
         model: str | None = None,
         system_prompt: str | None = None,
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Answer and remember it: for the `agent` method and command.
 
         Whoever stops reading is remembered to have got what they were given until then. A reply
