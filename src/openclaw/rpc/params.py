@@ -49,8 +49,13 @@ Schema = Mapping[str, object]
 
 @lru_cache(maxsize=64)
 def _schema_of(shape: type) -> tuple[Schema, Mapping[str, Schema]]:
-    (root,), definitions = msgspec.json.schema_components([shape])
+    (root,), definitions = msgspec.json.schema_components([shape], schema_hook=_any_value)
     return root, cast("Mapping[str, Schema]", definitions)
+
+
+def _any_value(_: type) -> Schema:
+    """The schema of `object`. (An empty one would not be taken for an answer.)"""
+    return {"description": "any JSON value"}
 
 
 def _check(
