@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from openclaw.config.redact import is_secret_key
 from openclaw.config.tree import is_list, is_tree
 
 _LEVEL_NAMES = {
@@ -57,6 +58,24 @@ class Redactor:
         if is_list(value):
             return [self.hide_in(member) for member in value]
         return self.hide(str(value))
+
+
+def secrets_in(config: object, environ: Mapping[str, str]) -> Iterable[str]:
+    """The values of a configuration and an environment that no log may show."""
+    yield from (value for name, value in environ.items() if is_secret_key(name))
+    yield from _secrets_below(config, secret=False)
+
+
+def _secrets_below(value: object, *, secret: bool) -> Iterable[str]:
+    if is_tree(value):
+        for key, item in value.items():
+            hidden = secret or key == "headers" or is_secret_key(key)
+            yield from _secrets_below(item, secret=hidden)
+    elif is_list(value):
+        for item in value:
+            yield from _secrets_below(item, secret=secret)
+    elif secret and isinstance(value, str):
+        yield value
 
 
 def subsystem_of(logger_name: str) -> str:

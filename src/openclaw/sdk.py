@@ -92,6 +92,11 @@ class PluginApi(Protocol):
     @property
     def agents(self) -> Agents: ...
 
+    @property
+    def restarting(self) -> bool:
+        """While services stop: whether the gateway comes back at once, so that calls can wait."""
+        ...
+
     def report_problems(self, problems: Sequence[ConfigProblem]) -> None:
         """Put this plugin in error; `plugins list|info|doctor` and `config validate` show them."""
         ...

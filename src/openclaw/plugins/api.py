@@ -31,6 +31,8 @@ class HostParts:
     router: RpcRouter
     tools: ToolRegistry
     publish: Publish
+    restarting: Callable[[], bool]
+    """Whether the gateway that stops comes back at once."""
 
 
 class HostApi:
@@ -51,8 +53,6 @@ class HostApi:
         self._parts = parts
         self._config = config
         self._unresolved = tuple(unresolved)
-        self._log = logging.getLogger(f"openclaw.plugin.{record.id}")
-        self._tasks = Supervisor(record.id, self._log)
         self._rpc: dict[str, tuple[RpcHandler, str | None]] = {}
         self._new_tools: dict[str, Tool] = {}
         self._services: list[Service] = []
@@ -84,7 +84,7 @@ class HostApi:
 
     @property
     def log(self) -> logging.Logger:
-        return self._log
+        return self._record.log
 
     @property
     def clock(self) -> Clock:
@@ -92,11 +92,15 @@ class HostApi:
 
     @property
     def tasks(self) -> Supervisor:
-        return self._tasks
+        return self._record.tasks
 
     @property
     def agents(self) -> Agents:
         return self._parts.agents
+
+    @property
+    def restarting(self) -> bool:
+        return self._parts.restarting()
 
     def report_problems(self, problems: Sequence[ConfigProblem]) -> None:
         self._record.problems.extend(each for each in problems if each not in self._record.problems)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 
 from openclaw.config.load import LoadedConfig
@@ -10,6 +11,8 @@ from openclaw.config.tree import format_path
 from openclaw.errors import PluginRejected
 from openclaw.plugins.discovery import InstalledPlugin, installed_plugins
 from openclaw.plugins.loader import instantiate
+
+log = logging.getLogger(__name__)
 
 
 def plugin_problems(
@@ -57,5 +60,8 @@ def _block_problems(loaded: LoadedConfig, installed: InstalledPlugin) -> list[Co
     except PluginRejected as error:
         return [ConfigProblem(path, f"the plugin cannot be used: {error.reason}")]
     # The boundary to code of any quality: validation must report, not end in a stack.
-    except Exception as error:  # noqa: BLE001
-        return [ConfigProblem(path, f"the plugin failed to check its block: {error!r}")]
+    except Exception as error:
+        # Its text may quote the block, secrets included, so only the log has it.
+        log.exception("plugin failed to check its block", extra={"plugin": installed.id})
+        text = f"the plugin failed to check its block ({type(error).__name__}); see the log"
+        return [ConfigProblem(path, text)]

@@ -3,41 +3,36 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TypeGuard
 
 from openclaw.config.load import LoadedConfig
 from openclaw.errors import PluginRejected
 from openclaw.plugins.api import HostApi, HostParts
-from openclaw.plugins.discovery import InstalledPlugin, installed_plugins
+from openclaw.plugins.discovery import InstalledPlugin
 from openclaw.plugins.record import PluginRecord
-from openclaw.plugins.registry import LoadedPlugin, PluginRegistry
-from openclaw.plugins.rules import reason_off
+from openclaw.plugins.registry import PluginRegistry
 from openclaw.sdk import Plugin
 
 log = logging.getLogger(__name__)
 
 
-def load_plugins(
+def register_plugins(
+    plugins: PluginRegistry,
     loaded: LoadedConfig,
     parts: HostParts,
-    installed: Iterable[InstalledPlugin] | None = None,
     on_package: Callable[[str], None] = lambda _: None,
-) -> PluginRegistry:
-    """Register every plugin that is on; what fails is in the registry, never raised.
+) -> None:
+    """Let every plugin that is on register; what fails is noted in its record, never raised.
 
     `on_package` is told the package of each plugin before its code runs.
     """
-    plugins: list[LoadedPlugin] = []
-    for each in installed_plugins() if installed is None else installed:
-        record = PluginRecord(each, off=reason_off(each.id, loaded.config.plugins))
-        unresolved = loaded.unresolved(f'plugins.entries["{each.id}"].config')
-        api = HostApi(record, parts, loaded.plugin_config(each.id), unresolved)
-        if record.off is None:
-            on_package(each.package)
-            _register(record, api)
-        plugins.append(LoadedPlugin(record, api.tasks))
-    return PluginRegistry(plugins)
+    for record in plugins:
+        if record.off is not None:
+            continue
+        on_package(record.installed.package)
+        unresolved = loaded.unresolved(f'plugins.entries["{record.id}"].config')
+        _register(record, HostApi(record, parts, loaded.plugin_config(record.id), unresolved))
 
 
 def instantiate(installed: InstalledPlugin) -> Plugin:
@@ -65,12 +60,12 @@ def _register(record: PluginRecord, api: HostApi) -> None:
         api.commit()
     except PluginRejected as error:
         log.error("plugin not loaded", extra={"plugin": record.id, "why": error.reason})
-        record.errors.append(error.reason)
+        record.errors.append(record.hide(error.reason))
         return
     # The boundary to code of any quality: one plugin's failure must not stop the host.
     except Exception as error:
         log.exception("plugin failed to register", extra={"plugin": record.id})
-        record.errors.append(f"failed to register: {_said(error)}")
+        record.fail("failed to register", error)
         return
     for problem in record.problems:
         level = logging.ERROR if problem.severity == "error" else logging.WARNING

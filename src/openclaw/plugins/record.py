@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from openclaw.config.problem import ConfigProblem
 from openclaw.plugins.discovery import InstalledPlugin
+from openclaw.tasks import Supervisor
 
 Status = Literal["loaded", "disabled", "error"]
 
@@ -28,13 +30,22 @@ class PluginRecord:
     installed: InstalledPlugin
     off: str | None = None
     """Why it is off, None if it is on."""
+    hide: Callable[[str], str] = str
+    """Takes secrets out of a text."""
     errors: list[str] = field(default_factory=list[str])
-    """What went wrong while it was loaded or started; never secrets."""
+    """What went wrong while it was loaded or started."""
     problems: list[ConfigProblem] = field(default_factory=list[ConfigProblem])
     """What is wrong with its section of the configuration."""
     methods: list[str] = field(default_factory=list[str])
     tools: list[str] = field(default_factory=list[str])
     services: list[Service] = field(default_factory=list[Service])
+    log: logging.Logger = field(init=False)
+    tasks: Supervisor = field(init=False)
+    """Owns its background tasks."""
+
+    def __post_init__(self) -> None:
+        self.log = logging.getLogger(f"openclaw.plugin.{self.id}")
+        self.tasks = Supervisor(self.id, self.log)
 
     @property
     def id(self) -> str:
@@ -48,6 +59,11 @@ class PluginRecord:
             return "disabled"
         wrong = any(problem.severity == "error" for problem in self.problems)
         return "error" if wrong or self.errors else "loaded"
+
+    def fail(self, what: str, error: BaseException) -> None:
+        """Note that something went wrong; the error's text comes from the plugin's code."""
+        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        self.errors.append(self.hide(f"{what}: {said}"))
 
     @property
     def complaints(self) -> list[str]:

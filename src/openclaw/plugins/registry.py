@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 
+from openclaw.config.model import PluginsConfig
+from openclaw.plugins.discovery import InstalledPlugin
 from openclaw.plugins.record import PluginRecord, Service
-from openclaw.tasks import Supervisor
+from openclaw.plugins.rules import reason_off
 
 log = logging.getLogger(__name__)
 
@@ -16,31 +17,28 @@ START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 4.0
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedPlugin:
-    """A plugin's record, and the owner of its background tasks."""
-
-    record: PluginRecord
-    tasks: Supervisor
-
-
 class PluginRegistry:
-    """All installed plugins, in the order of their ids."""
+    """All installed plugins, in the order of their ids. `loader` lets them register."""
 
     def __init__(
         self,
-        plugins: Sequence[LoadedPlugin],
+        config: PluginsConfig,
+        installed: Iterable[InstalledPlugin],
+        hide: Callable[[str], str] = str,
         *,
         start_timeout_s: float = START_TIMEOUT_S,
         stop_timeout_s: float = STOP_TIMEOUT_S,
     ) -> None:
-        self._plugins = tuple(plugins)
+        """Decide which plugins are on; `hide` takes secrets out of texts."""
+        self._records = tuple(
+            PluginRecord(each, reason_off(each.id, config), hide) for each in installed
+        )
         self._start_timeout_s = start_timeout_s
         self._stop_timeout_s = stop_timeout_s
         self._running: list[tuple[PluginRecord, Service]] = []
 
     def __iter__(self) -> Iterator[PluginRecord]:
-        return (plugin.record for plugin in self._plugins)
+        return iter(self._records)
 
     def find(self, plugin_id: str) -> PluginRecord | None:
         """The plugin of this id."""
@@ -55,37 +53,36 @@ class PluginRegistry:
         """Start all services in order; one that fails or hangs is reported, the others go on."""
         for record in self:
             for service in record.services:
-                failure = await _attempt(service.start(), self._start_timeout_s)
+                failure = await _attempt(service.start, self._start_timeout_s)
                 if failure is None:
                     self._running.append((record, service))
-                else:
-                    record.errors.append(f"service {service.name} failed to start: {failure}")
-                    _report("service failed to start", record, service, failure)
+                    continue
+                record.fail(f"service {service.name} failed to start", failure)
+                _report("service failed to start", record, service, failure)
 
     async def stop(self) -> None:
         """Stop what was started, last first, then cancel the plugins' tasks; bounded in time."""
         while self._running:
             record, service = self._running.pop()
-            failure = await _attempt(service.stop(), self._stop_timeout_s)
+            failure = await _attempt(service.stop, self._stop_timeout_s)
             if failure is not None:
                 _report("service failed to stop", record, service, failure)
-        for plugin in reversed(self._plugins):
-            await plugin.tasks.close(within=1.0)
+        for record in reversed(self._records):
+            await record.tasks.close(within=1.0)
 
 
-async def _attempt(work: Awaitable[None], timeout_s: float) -> str | None:
-    """Await `work` for `timeout_s` at most; gives what went wrong, None if nothing did."""
+async def _attempt(work: Callable[[], Awaitable[None]], timeout_s: float) -> Exception | None:
+    """Do `work` within `timeout_s`; gives what went wrong, None if nothing did."""
+    limit = asyncio.timeout(timeout_s)
     try:
-        async with asyncio.timeout(timeout_s):
-            await work
-    except TimeoutError:
-        return f"not done after {timeout_s:g} s"
+        async with limit:
+            await work()
     # The boundary to code of any quality: one plugin's failure must not stop the host.
-    except Exception as error:
-        log.exception("plugin service failed")
-        return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    except Exception as error:  # noqa: BLE001
+        return TimeoutError(f"not done after {timeout_s:g} s") if limit.expired() else error
     return None
 
 
-def _report(text: str, record: PluginRecord, service: Service, failure: str) -> None:
-    log.error(text, extra={"plugin": record.id, "service": service.name, "why": failure})
+def _report(text: str, record: PluginRecord, service: Service, failure: Exception) -> None:
+    fields = {"plugin": record.id, "service": service.name}
+    log.error(text, extra=fields, exc_info=failure)
