@@ -1,4 +1,7 @@
-"""`openclaw config`: show, read, check and change the configuration file."""
+"""`openclaw config`: show, read and check the configuration file.
+
+Only `validate` imports the typed models and the plugins.
+"""
 
 import json
 import os
@@ -21,9 +24,15 @@ if TYPE_CHECKING:
 PluginProblems: TypeAlias = "Callable[[LoadedConfig], Sequence[ConfigProblem]]"
 
 
-def config_group(plugin_problems: PluginProblems) -> click.Group:
+def _installed_plugins_problems(loaded: "LoadedConfig") -> "Sequence[ConfigProblem]":
+    from openclaw.plugins.check import plugin_problems
+
+    return plugin_problems(loaded)
+
+
+def config_group(plugin_problems: PluginProblems = _installed_plugins_problems) -> click.Group:
     """The command group; `plugin_problems` checks the plugins' own sections for `validate`."""
-    group = click.Group("config", help="Show and check the configuration file.")
+    group = click.Group("config", help="Show, read and check the configuration file.")
     group.add_command(show_file)
     group.add_command(get)
     group.add_command(_validate_command(plugin_problems))
@@ -43,9 +52,7 @@ def get(path: str) -> None:
     try:
         parts = parse_path(path)
         value = lookup(read_source(os.environ, Path.cwd()).parsed, parts)
-    except ValueError as error:
-        raise click.ClickException(str(error)) from error
-    except ConfigError as error:
+    except (ValueError, ConfigError) as error:
         raise click.ClickException(str(error)) from error
     if value is None:
         click.echo(f"Config path not found: {path}", err=True)
@@ -121,3 +128,6 @@ def _print_result(
         click.echo(f"  x {problem.render()}", err=True)
     for problem in warnings:
         click.echo(f"  ! {problem.render()}", err=True)
+
+
+config = config_group()

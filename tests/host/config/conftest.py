@@ -60,6 +60,7 @@ class Home:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
     return Home(tmp_path, {})
