@@ -166,7 +166,7 @@ class ModelNotConfigured(AgentError):
 
 
 class ModelRefused(AgentError):
-    """The vendor refused. `status` is its HTTP status, `vendor_code` its own word for the reason."""
+    """The vendor refused. `status` is its HTTP status, `vendor_code` its own word for why."""
 
     code = "model_refused"
 
@@ -208,7 +208,9 @@ class ModelTimeout(AgentError):
     code = "model_timeout"
 
     def __init__(self, model: str, timeout_s: float) -> None:
-        super().__init__(f"model {model}: no complete reply within {timeout_s:.1f} s", retryable=True)
+        super().__init__(
+            f"model {model}: no complete reply within {timeout_s:.1f} s", retryable=True
+        )
         self.model = model
         self.timeout_s = timeout_s
 

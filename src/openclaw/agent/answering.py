@@ -42,25 +42,27 @@ class Answering:
         Raises:
             AgentError: Of the model that had begun; if none had, of the first that was asked.
         """
-        first: AgentError | None = None
-        for ref, problem in [(ref, self._models.problem(ref)) for ref in refs]:
-            if problem:
-                log.warning("model not configured", extra={"model": str(ref), "why": str(problem)})
-                first = first or problem
-        ready = [ref for ref in refs if self._models.problem(ref) is None]
-        failure: AgentError | None = None
-        for index, ref in enumerate(ready):
-            attempt = _Attempt(ref, self._emit, self._deadline, share=1 / (len(ready) - index))
+        ready: list[ModelRef] = []
+        missing: AgentError | None = None
+        for ref in refs:
+            if problem := self._models.problem(ref):
+                log.warning("model not configured", extra={"why": problem.message})
+                missing = missing or problem
+            else:
+                ready.append(ref)
+        failed: AgentError | None = None
+        for left, ref in zip(range(len(ready), 0, -1), ready, strict=True):
+            attempt = _Attempt(ref, self._emit, self._deadline, share=1 / left)
             try:
                 await self._attempt(attempt, prompt)
             except AgentError as exc:
                 log.warning("model failed", extra={"code": exc.code, "why": exc.message})
                 if attempt.begun:
                     raise
-                failure = failure or exc
+                failed = failed or exc
             else:
                 return
-        raise failure or first or AssertionError("there is at least one model to ask")
+        raise failed or missing or AssertionError("there is at least one model to ask")
 
     async def _attempt(self, attempt: _Attempt, prompt: Prompt) -> None:
         tools = tuple(replace(tool, run=self._runner(tool, attempt)) for tool in prompt.tools)
@@ -112,9 +114,10 @@ class _Attempt:
     def begin(self) -> None:
         """Note that there is no way back to another model; all the time is now this one's."""
         if not self.begun:
+            # First, because it raises if the time is up: then nothing may begin any more.
+            self.limit.reschedule(self._deadline)
             self.begun = True
             self.seconds = self._deadline - self._started
-            self.limit.reschedule(self._deadline)
 
     def say(self, text: str) -> None:
         self.chars += len(text)

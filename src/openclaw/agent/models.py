@@ -26,12 +26,16 @@ class Models:
         self._settings = settings
         self._vendors: dict[str, OpenAIChat] = {}
         self._opening = asyncio.Lock()
+        self._said: set[str] = set()
 
     def candidates(self, model: str | None, agent_id: str) -> Sequence[ModelRef]:
-        """Give the models to try, best first; at least one."""
-        if model and "/" not in model:
-            log.warning("model without provider taken as OpenAI's", extra={"model": model})
-        return self._settings.candidates(model, agent_id)
+        """Give the models to try, best first, each once; at least one."""
+        names = self._settings.model_names(model, agent_id)
+        for name in names:
+            if "/" not in name and name not in self._said:
+                self._said.add(name)
+                log.warning("model without provider taken as OpenAI's", extra={"model": name})
+        return tuple(dict.fromkeys(ModelRef.parse(name) for name in names))
 
     def problem(self, ref: ModelRef) -> ModelNotConfigured | None:
         """Say what the configuration lacks for a model, or None if it could be asked."""

@@ -144,11 +144,11 @@ class AgentRuntime:
         refs = self._models.candidates(request.model, request.agent_id)
         try:
             async with asyncio.timeout_at(deadline):
+                prompt = await self._prompt(request)
                 await self._places.acquire()
         except TimeoutError as exc:
             raise ModelTimeout(str(refs[0]), request.timeout_s) from exc
         try:
-            prompt = await self._prompt(request)
             await Answering(self._models, self._use, emit, deadline).ask(refs, prompt)
         finally:
             self._places.release()

@@ -29,6 +29,7 @@ DEFAULT_AGENT = "main"
 KEEP_TURNS = 30
 TAIL_BYTES = 256 * 1024
 MAX_NAME = 120
+IO_TIMEOUT_S = 10.0
 
 _T = TypeVar("_T")
 
@@ -91,6 +92,7 @@ class SessionStore:
         self._root = state_dir / "agents"
         self._keep_turns = keep_turns
         self._tail_bytes = tail_bytes
+        self._closed = False
         # One thread: what is read after a write sees it, and no two writes meet in a file.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="agent-sessions")
 
@@ -105,7 +107,8 @@ class SessionStore:
         Raises:
             HistoryUnavailable: The file cannot be read.
         """
-        return await self._run(lambda: self._read(self.path(session_key)))
+        path = self.path(session_key)
+        return await self._run(path, lambda: self._read(path))
 
     async def record(self, session_key: str, messages: Sequence[Message]) -> None:
         """Write messages durably; those already there with the same text are not written again.
@@ -114,17 +117,26 @@ class SessionStore:
             HistoryUnavailable: They cannot be written.
         """
         clean = [msgspec.structs.replace(m, text=_storable(m.text)) for m in messages]
-        await self._run(lambda: self._append(self.path(session_key), clean))
+        path = self.path(session_key)
+        await self._run(path, lambda: self._append(path, clean))
 
     async def close(self) -> None:
         """Finish what was asked for; afterwards nothing can be read or written."""
+        self._closed = True
         await asyncio.to_thread(self._thread.shutdown)
 
-    async def _run(self, work: Callable[[], _T]) -> _T:
+    async def _run(self, path: Path, work: Callable[[], _T]) -> _T:
+        # The file's name may hold a phone number, so errors name the folder only.
+        folder = str(path.parent)
+        if self._closed:
+            raise HistoryUnavailable(folder, "the gateway is stopping")
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            async with asyncio.timeout(IO_TIMEOUT_S):
+                return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except TimeoutError:
+            raise HistoryUnavailable(folder, f"no answer within {IO_TIMEOUT_S:g} s") from None
         except OSError as exc:
-            raise HistoryUnavailable(exc.filename or str(self._root), exc.strerror or "") from exc
+            raise HistoryUnavailable(folder, exc.strerror or "input/output error") from None
 
     def _read(self, path: Path) -> tuple[Message, ...]:
         try:

@@ -157,8 +157,8 @@ class AgentSettings:
             max_concurrent=agents.defaults.max_concurrent,
         )
 
-    def candidates(self, model: str | None, agent_id: str) -> tuple[ModelRef, ...]:
-        """Give the models to try for an agent, best first, each once.
+    def model_names(self, model: str | None, agent_id: str) -> tuple[str, ...]:
+        """Give the models to try for an agent as they are written, best first; at least one.
 
         An explicit model comes first; the agent's own choice (else the default one) stands in.
         """
@@ -167,7 +167,7 @@ class AgentSettings:
         names = [model, choice.primary, *choice.fallbacks]
         if not (model or choice.primary):
             names.insert(0, DEFAULT_MODEL)
-        return tuple(dict.fromkeys(ModelRef.parse(name) for name in names if name))
+        return tuple(dict.fromkeys(name for name in names if name))
 
     def may_use(self, agent_id: str, tool: str) -> bool:
         """Tell whether an agent's `tools.allow` admits a tool; `*` admits all."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -131,6 +132,31 @@ async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(HistoryUnavailable, match="agents"):
         await store.record(KEY, exchange("1", "Hello", "Good day"))
     await store.close()
+
+
+async def test_an_error_does_not_tell_the_callers_number(store: SessionStore) -> None:
+    store.path(KEY).mkdir(parents=True)
+    with pytest.raises(HistoryUnavailable) as failed:
+        await store.record(KEY, exchange("1", "Hello", "Good day"))
+    assert "agents/main/sessions" in str(failed.value)
+    assert "15550001111" not in str(failed.value)
+    assert failed.value.__suppress_context__
+
+
+async def test_a_closed_store_says_so(store: SessionStore) -> None:
+    await store.close()
+    with pytest.raises(HistoryUnavailable, match="stopping"):
+        await store.history(KEY)
+
+
+async def test_what_was_asked_for_is_written_before_closing_ends(tmp_path: Path) -> None:
+    store = SessionStore(tmp_path)
+    async with asyncio.TaskGroup() as group:
+        for turn in range(20):
+            group.create_task(store.record(KEY, exchange(str(turn), "Hello", "Good day")))
+        await asyncio.sleep(0)
+        await store.close()
+    assert store.path(KEY).read_bytes().count(b"\n") == 40
 
 
 @pytest.mark.parametrize(

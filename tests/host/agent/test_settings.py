@@ -18,7 +18,7 @@ def parse(config: Mapping[str, object], env: Mapping[str, str] | None = None) ->
 
 
 def names(settings: AgentSettings, model: str | None = None, agent: str = "main") -> list[str]:
-    return [str(ref) for ref in settings.candidates(model, agent)]
+    return [str(ref) for ref in Models(settings).candidates(model, agent)]
 
 
 def problem(settings: AgentSettings, model: str) -> str | None:
@@ -44,9 +44,10 @@ def test_without_configuration_there_is_a_default_model() -> None:
 
 
 def test_a_model_without_provider_is_said_to_be_openais(caplog: pytest.LogCaptureFixture) -> None:
-    refs = Models(parse({})).candidates("gpt-4o", "main")
-    assert str(refs[0]) == "openai/gpt-4o"
-    assert "taken as OpenAI's" in caplog.text
+    models = Models(parse({"agents": {"defaults": {"model": "gpt-4o"}}}))
+    for _ in range(3):
+        assert [str(ref) for ref in models.candidates("openai/gpt-4o", "main")] == ["openai/gpt-4o"]
+    assert caplog.text.count("taken as OpenAI's") == 1
 
 
 def test_fallbacks_stand_in_for_every_choice() -> None:
