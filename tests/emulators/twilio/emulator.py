@@ -1,0 +1,322 @@
+"""The emulator as tests see it: numbers, people, REST, webhooks, faults, and what was recorded."""
+
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from random import Random
+from uuid import uuid4
+
+import aiohttp
+from aiohttp import web
+
+from tests.emulators.faults import FaultPlan, RestFault, WebhookFault
+from tests.emulators.twilio.calls import Call, Callback, Fetch, Form, Order, StreamSeam
+from tests.emulators.twilio.clock import Changes, Clock, Tasks
+from tests.emulators.twilio.exchange import Alert, Event, Exchange
+from tests.emulators.twilio.line import Line
+from tests.emulators.twilio.people import Person
+from tests.emulators.twilio.rest import RestApi, RestRequest
+from tests.emulators.twilio.webhooks import Delivery, Overrides, Webhook, WebhookSender
+
+ACCOUNT_SID = "AC0123456789abcdef0123456789abcdef"
+AUTH_TOKEN = "0123456789abcdef0123456789abcdef"
+"""Defaults for tests; neither exists at Twilio."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number of the account, as configured in Twilio's console."""
+
+    voice_url: str = ""
+    voice_method: str = "POST"
+    fallback_url: str = ""
+    status_callback: str = ""
+    """Told only when an inbound call ends."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the emulator is set up."""
+
+    numbers: Mapping[str, Number] = field(default_factory=dict[str, Number])
+    """Our numbers (E.164); only they may call out, and only they can be called."""
+    people: Mapping[str, Person] = field(default_factory=dict[str, Person])
+    """Who answers at which number; every other number cannot be reached."""
+    origins: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Public URL prefixes -> local ones, such as https://voice.example.com -> http://127.0.0.1:3334."""
+    proxy_headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Headers that the tunnel in between adds to webhooks."""
+    account_sid: str = ACCOUNT_SID
+    auth_token: str = AUTH_TOKEN
+    api_keys: Mapping[str, str] = field(default_factory=dict[str, str])
+    """API key SID -> secret, valid for REST beside the account's own token."""
+    speed: float = 50.0
+    """Carrier seconds per real second."""
+    seed: int = 0
+    """Of the faults' chance."""
+    host: str = "127.0.0.1"
+    port: int = 0
+    """Of the REST API; 0 takes a free one."""
+    webhook_time_limit: float = 15.0
+    """Real seconds for one webhook with its retries; a URL's overrides can only shorten it."""
+    retry_gap: float = 0.05
+    """Real seconds before a webhook is tried again."""
+    sign_with_port: bool = False
+    """Sign https URLs with their explicit port instead of without it; both occur."""
+    extra_params: Form = ()
+    """Fields added to every voice request, as Twilio adds new ones without notice."""
+    on_stream: Callable[[Call, StreamSeam], Awaitable[None]] | None = None
+    """Plays media streams; without it a stream lasts until `end_stream`, an update or the end."""
+    on_event: Callable[[Event], None] = lambda _: None
+
+
+@dataclass(frozen=True)
+class Faults:
+    """The faults in force; tests add rules to these plans."""
+
+    webhooks: FaultPlan[Webhook, WebhookFault]
+    rest: FaultPlan[RestRequest, RestFault]
+
+
+class TwilioEmulator:
+    """A Twilio of one account. Use `async with TwilioEmulator.start(Settings(...))`."""
+
+    def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
+        rng = Random(settings.seed)
+        self.settings = settings
+        self.numbers = dict(settings.numbers)
+        self.people = dict(settings.people)
+        self.origins = dict(settings.origins)
+        self.faults = Faults(FaultPlan(rng), FaultPlan(rng))
+        self.violations: list[str] = []
+        """What the gateway did that Twilio would refuse, ignore or warn of."""
+        self.lines: dict[str, Line] = {}
+        self.base_url = ""
+        self._changes = Changes()
+        self._tasks = Tasks()
+        self.clock = Clock(settings.speed)
+        self._webhooks = WebhookSender(
+            auth_token=settings.auth_token,
+            session=session,
+            clock=self.clock,
+            tasks=self._tasks,
+            changes=self._changes,
+            faults=self.faults.webhooks,
+            violations=self.violations,
+            origins=self.origins,
+            proxy_headers=settings.proxy_headers,
+            time_limit=settings.webhook_time_limit,
+            retry_gap=settings.retry_gap,
+            sign_with_port=settings.sign_with_port,
+        )
+        self._exchange = Exchange(
+            self.clock,
+            self._tasks,
+            self._changes,
+            self._webhooks,
+            self.violations,
+            settings.on_event,
+            settings.on_stream,
+        )
+        self._rest = RestApi(
+            self,
+            settings.account_sid,
+            {settings.account_sid: settings.auth_token, **settings.api_keys},
+            self.faults.rest,
+            self.violations,
+            self.numbers,
+        )
+        self.release_webhooks()
+
+    @classmethod
+    @asynccontextmanager
+    async def start(cls, settings: Settings) -> AsyncGenerator["TwilioEmulator"]:
+        """Serve the REST API until the block is left; then every call and task ends at once.
+
+        Raises:
+            ExceptionGroup: at the end, if the emulator itself failed on the way.
+        """
+        jar = aiohttp.DummyCookieJar()
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(connector=connector, cookie_jar=jar) as session:
+            emulator = cls(settings, session)
+            runner = web.AppRunner(
+                emulator._rest.application(), handler_cancellation=True, shutdown_timeout=0.2
+            )
+            await runner.setup()
+            try:
+                await web.TCPSite(runner, settings.host, settings.port).start()
+                host, port = runner.addresses[0][:2]
+                emulator.base_url = f"http://{host}:{port}"
+                yield emulator
+            finally:
+                await runner.cleanup()
+                await emulator._tasks.close()
+
+    # --- calls
+
+    def call_in(self, from_: str | None, to: str, person: Person) -> Call:
+        """Someone dials one of our numbers; `from_` None leaves the field out of the webhooks."""
+        number = self.numbers[to]
+        order = Order(
+            to,
+            from_,
+            "inbound",
+            Fetch(number.voice_url, number.voice_method),
+            fallback=Fetch(number.fallback_url) if number.fallback_url else None,
+            callback=Callback(number.status_callback),
+        )
+        return self._connect(order, person)
+
+    def place(self, order: Order) -> Call:
+        """Dial out, as the REST API does on request."""
+        return self._connect(order, self.people.get(order.to, Person(outcome="failed")))
+
+    def _connect(self, order: Order, person: Person) -> Call:
+        sid = f"CA{uuid4().hex}"
+        order = replace(order, extra=self.settings.extra_params)
+        call = Call(sid, self.settings.account_sid, order, self.clock.wall())
+        line = self.lines[sid] = Line(call, person.join(sid), self._exchange)
+        line.start()
+        return call
+
+    def call(self, call_sid: str) -> Call:
+        return self.lines[call_sid].call
+
+    @property
+    def calls(self) -> list[Call]:
+        """All calls, oldest first."""
+        return [line.call for line in self.lines.values()]
+
+    @property
+    def live_calls(self) -> list[Call]:
+        return [call for call in self.calls if not call.over]
+
+    def end_stream(self, call_sid: str) -> None:
+        """The gateway closed its media socket: the document goes on after `<Connect>`."""
+        self.lines[call_sid].stream_over.set()
+
+    def hang_up(self, call_sid: str) -> None:
+        """The person at the other end hangs up now."""
+        self.lines[call_sid].finish("completed", "person")
+
+    # --- what was recorded
+
+    @property
+    def deliveries(self) -> deque[Delivery]:
+        """Every HTTP request to the gateway, oldest first, each retry on its own."""
+        return self._webhooks.log
+
+    @property
+    def requests(self) -> deque[RestRequest]:
+        """Every REST request, oldest first."""
+        return self._rest.requests
+
+    @property
+    def alerts(self) -> list[Alert]:
+        """Twilio's debugger: what the gateway failed to answer."""
+        return self._exchange.alerts
+
+    @property
+    def events(self) -> deque[Event]:
+        return self._exchange.events
+
+    # --- waiting (real seconds)
+
+    async def wait_for(self, call_sid: str, *states: str, within: float = 10.0) -> Call:
+        """Wait until the call is in one of these states.
+
+        Raises:
+            TimeoutError: it was not; names its state.
+        """
+        call = self.call(call_sid)
+        await self.until(
+            lambda: call.status in states, f"{states}", lambda: call.status, within=within
+        )
+        return call
+
+    async def wait_call(self, *, to: str | None = None, within: float = 10.0) -> Call:
+        """Wait for a call (to this number) to exist, and return the newest."""
+
+        def found() -> list[Call]:
+            return [call for call in self.calls if to in {None, call.order.to}]
+
+        await self.until(lambda: bool(found()), f"a call to {to}", within=within)
+        return found()[-1]
+
+    async def wait_idle(self, within: float = 10.0) -> None:
+        """Wait until no call is live and no webhook under way."""
+        await self.until(
+            lambda: not self.live_calls and not self._webhooks.in_flight,
+            "idle",
+            lambda: f"live {self.live_calls}, {self._webhooks.in_flight} webhooks under way",
+            within=within,
+        )
+
+    async def until(
+        self,
+        condition: Callable[[], bool],
+        what: str,
+        instead: Callable[[], str] = lambda: "it is not so",
+        *,
+        within: float = 10.0,
+    ) -> None:
+        """Wait for any condition on what the emulator records."""
+        await self._changes.until(condition, lambda: f"{what}: {instead()}", within)
+
+    # --- raw webhooks
+
+    def hold_webhooks(self) -> None:
+        """Send no webhook until `release_webhooks`; those under way go on."""
+        self._webhooks.gate.clear()
+
+    def release_webhooks(self) -> None:
+        self._webhooks.gate.set()
+
+    def sign(self, url: str, params: Form | Mapping[str, str] = ()) -> str:
+        """The genuine signature of a form POST to this public URL."""
+        return self._webhooks.sign(url, _pairs(params))
+
+    async def post(
+        self,
+        url: str,
+        params: Form | Mapping[str, str],
+        *,
+        headers: Mapping[str, str] | None = None,
+        signature: str | None = None,
+    ) -> Delivery:
+        """POST a form to this public URL, whatever the state of any call.
+
+        Args:
+            headers: further headers; they replace those of the same name.
+            signature: instead of the genuine one; empty sends no signature header.
+        """
+        pairs = _pairs(params)
+        signed = {"X-Twilio-Signature": self.sign(url, pairs) if signature is None else signature}
+        sent = {name: value for name, value in signed.items() if value} | dict(headers or {})
+        delivery = Delivery("raw", dict(pairs).get("CallSid", ""), url, "POST", pairs, sent)
+        await self._webhooks.send(delivery, Overrides())
+        return delivery
+
+    async def replay(
+        self, delivery: Delivery, *, headers: Mapping[str, str] | None = None
+    ) -> Delivery:
+        """Send a recorded request once more, verbatim but for these headers."""
+        again = Delivery(
+            "raw",
+            delivery.call_sid,
+            delivery.url,
+            delivery.method,
+            delivery.params,
+            delivery.headers | dict(headers or {}),
+        )
+        await self._webhooks.send(again, Overrides())
+        return again
+
+
+def _pairs(params: Form | Mapping[str, str]) -> Form:
+    return params if isinstance(params, tuple) else tuple(params.items())
+
+
+__all__ = ["ACCOUNT_SID", "AUTH_TOKEN", "Faults", "Number", "Settings", "TwilioEmulator"]

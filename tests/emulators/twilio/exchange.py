@@ -1,0 +1,57 @@
+"""The telephone exchange: what all lines of one emulator share."""
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tests.emulators.twilio.calls import Call, StreamSeam
+from tests.emulators.twilio.clock import Changes, Clock, Tasks
+from tests.emulators.twilio.webhooks import WebhookSender
+
+
+class Alert(NamedTuple):
+    """An entry of Twilio's debugger: the gateway failed Twilio."""
+
+    call_sid: str
+    code: int
+    message: str
+
+
+class Event(NamedTuple):
+    """Something that happened on a line, for people who watch."""
+
+    at: float
+    """Carrier seconds."""
+    call_sid: str
+    what: str
+    detail: str
+
+
+@dataclass
+class Exchange:
+    clock: Clock
+    tasks: Tasks
+    changes: Changes
+    webhooks: WebhookSender
+    violations: list[str]
+    on_event: Callable[[Event], None]
+    on_stream: Callable[[Call, StreamSeam], Awaitable[None]] | None
+    """Plays the media stream of a call; when it returns, the document goes on."""
+    queue_seconds: float = 0.2
+    alerts: list[Alert] = field(default_factory=list[Alert])
+    events: deque[Event] = field(default_factory=lambda: deque[Event](maxlen=100_000))
+
+    def note(self, call: Call, what: str, detail: str = "") -> None:
+        """Something happened: keep it, show it, wake those who wait for it."""
+        event = Event(self.clock.now(), call.sid, what, detail)
+        self.events.append(event)
+        self.on_event(event)
+        self.changes.notify()
+
+    def violation(self, call: Call, text: str) -> None:
+        self.violations.append(f"{call.sid}: {text}")
+
+    def alert(self, call: Call, code: int, message: str) -> None:
+        self.alerts.append(Alert(call.sid, code, message))
+        self.note(call, "alert", f"{code} {message}")
