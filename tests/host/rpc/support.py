@@ -79,6 +79,38 @@ async def echo_tool(invocation: ToolInvocation) -> Mapping[str, object]:
     return {"content": [{"type": "text", "text": text}], "details": dict(invocation.arguments)}
 
 
+def a_server(
+    router: RpcRouter | None = None,
+    *,
+    auth: AuthPolicy | None = None,
+    bounds: Limits | None = None,
+    trusted_proxies: Sequence[str] = (),
+    readiness: Callable[[], Readiness] = Readiness,
+    clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    monotonic: Callable[[], float] = time.monotonic,
+    new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+) -> RpcServer:
+    """A server that is not started."""
+    return RpcServer(
+        router or RpcRouter(),
+        auth or AuthPolicy(mode="token", secret=TOKEN),
+        version="0.1.0",
+        snapshot=lambda: {
+            "presence": [],
+            "health": {},
+            "stateVersion": {"presence": 0, "health": 0},
+            "uptimeMs": 1,
+        },
+        invoke_tool=echo_tool,
+        readiness=readiness,
+        limits=bounds or limits(),
+        trusted_proxies=[ipaddress.ip_network(p) for p in trusted_proxies],
+        clock_ms=clock_ms,
+        monotonic=monotonic,
+        new_id=new_id,
+    )
+
+
 @asynccontextmanager
 async def serving(
     router: RpcRouter | None = None,
@@ -93,20 +125,12 @@ async def serving(
 ) -> AsyncGenerator[Running]:
     """Runs a server on a free loopback port."""
     router = router or RpcRouter()
-    server = RpcServer(
+    server = a_server(
         router,
-        auth or AuthPolicy(mode="token", secret=TOKEN),
-        version="0.1.0",
-        snapshot=lambda: {
-            "presence": [],
-            "health": {},
-            "stateVersion": {"presence": 0, "health": 0},
-            "uptimeMs": 1,
-        },
-        invoke_tool=echo_tool,
+        auth=auth,
+        bounds=bounds,
+        trusted_proxies=trusted_proxies,
         readiness=readiness,
-        limits=bounds or limits(),
-        trusted_proxies=[ipaddress.ip_network(p) for p in trusted_proxies],
         clock_ms=clock_ms,
         monotonic=monotonic,
         new_id=new_id,
