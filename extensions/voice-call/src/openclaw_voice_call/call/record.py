@@ -124,6 +124,10 @@ class CallRecord(msgspec.Struct, frozen=True):
     """Pending ones and the newest settled ones, oldest first, at most `OPERATIONS_LIMIT`."""
     deadlines: dict[str, float] = {}
     """Name to epoch seconds; never changed in place."""
+    lookups: int = 0
+    """How often a dial of unknown outcome was to be looked up."""
+    stray: bool = False
+    """The call is over for us, yet the carrier shows a live leg of it: to be hung up."""
     seen: tuple[str, ...] = ()
     """The newest signed event ids of the carrier, at most `SEEN_LIMIT`."""
     metrics: Metrics = Metrics()

@@ -1,0 +1,104 @@
+"""The other party's words, and the agent's answer to them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from openclaw_voice_call.call import events as ev
+from openclaw_voice_call.call.draft import Draft
+from openclaw_voice_call.call.facts import ReplyAsked, ReplyGiven, ReplyMissed, TurnHeard
+from openclaw_voice_call.call.lineup import close_turn, drop_unspoken_replies, retail, say
+from openclaw_voice_call.call.record import Exchange, PendingReply
+from openclaw_voice_call.call.script import Listen
+from openclaw_voice_call.call.types import Mode, Phase, Speaker
+
+APOLOGY: Final = "Sorry, I could not come up with an answer just now. Could you say that again?"
+REPLY_SLACK_S: Final = 0.8
+"""The responder cuts the agent at its own limit; this deadline only backs it up."""
+
+
+def heard(draft: Draft, event: ev.Heard) -> None:
+    """Words of the other party: for the waiting `continue`, else for the agent, never for both.
+
+    Words that name a script answer that listening only; once it is over they are late (F47, A7).
+    """
+    record = draft.record
+    text = event.text.strip()
+    if record.closing or record.phase is not Phase.UP or not text:
+        return
+    listening = isinstance(record.script.current, Listen)
+    if event.script is not None and (event.script != record.script.number or not listening):
+        return
+    turn = close_turn(draft)
+    waiter = record.waiter
+    operation = waiter.id if waiter else None
+    draft.note(TurnHeard(turn, text, event.keyed, event.confidence, operation))
+    _measure_listening(draft)
+    if waiter is not None:
+        draft.settle(waiter.id, text=text)
+        _forget_reply(draft, "superseded")
+        retail(draft)
+    elif record.settings.mode is Mode.CONVERSATION:
+        # Somebody who goes on speaking while the agent thinks has said one longer thing.
+        before = record.reply
+        _forget_reply(draft, "superseded")
+        whole = f"{before.text} {text}" if before is not None else text
+        _ask(draft, PendingReply(turn, whole, event.keyed))
+
+
+def reply_ready(draft: Draft, event: ev.ReplyReady) -> None:
+    """The agent's answer is spoken only if nothing newer was heard or asked meanwhile (F42)."""
+    pending = draft.record.reply
+    if pending is None or pending.turn != event.turn:
+        return
+    text = event.text.strip()
+    if not text:
+        reply_failed(draft, ev.ReplyFailed(event.turn, "model_empty"))
+        return
+    draft.disarm("reply")
+    draft.set(reply=None, exchange=Exchange(event.turn, pending.text, text))
+    draft.note(ReplyGiven(event.turn))
+    say(draft, text, Speaker.AGENT, turn=event.turn)
+
+
+def reply_failed(draft: Draft, event: ev.ReplyFailed) -> None:
+    """The caller hears an apology and is listened to again (F18)."""
+    pending = draft.record.reply
+    if pending is None or pending.turn != event.turn:
+        return
+    draft.disarm("reply")
+    draft.set(reply=None, exchange=Exchange(event.turn, pending.text, APOLOGY))
+    draft.note(ReplyMissed(event.turn, event.code))
+    say(draft, APOLOGY, Speaker.SYSTEM, turn=event.turn)
+
+
+def _ask(draft: Draft, pending: PendingReply) -> None:
+    draft.set(reply=pending)
+    draft.note(ReplyAsked(pending.turn))
+    limit_s = draft.record.settings.reply_timeout_ms / 1000
+    draft.arm("reply", draft.now + limit_s + REPLY_SLACK_S)
+    if draft.record.script.speaking:
+        retail(draft)
+
+
+def _forget_reply(draft: Draft, why: str) -> None:
+    """Neither a reply in the making nor one that waits to be spoken is wanted any more."""
+    pending = draft.record.reply
+    if pending is not None:
+        draft.disarm("reply")
+        draft.set(reply=None)
+        draft.note(ReplyMissed(pending.turn, why))
+    drop_unspoken_replies(draft, why)
+
+
+def _measure_listening(draft: Draft) -> None:
+    metrics = draft.record.metrics
+    since = metrics.listening_since
+    wait_ms = None if since is None else max(0, round((draft.now - since) * 1000))
+    draft.set(
+        metrics=msgspec.structs.replace(
+            metrics, heard_at=draft.now, listening_since=None, last_listen_wait_ms=wait_ms
+        )
+    )

@@ -1,0 +1,1 @@
+"""The agent answers the other party."""

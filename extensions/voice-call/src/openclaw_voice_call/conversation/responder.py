@@ -1,0 +1,147 @@
+"""Asks the agent for a call's replies, and tells its memory what was really heard."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar, Final
+
+from openclaw.sdk import AgentError, Agents, ReplyRequest, TaskOwner
+from openclaw_voice_call.call.facts import Ended, Fact, Interrupted, Said, TurnHeard
+from openclaw_voice_call.call.record import CallRecord, PendingReply
+from openclaw_voice_call.call.types import CallId, Direction
+from openclaw_voice_call.conversation.spoken import spoken_text
+from openclaw_voice_call.errors import VoiceCallError
+from openclaw_voice_call.lane import Lane
+
+DEFAULT_PROMPT: Final = (
+    "You are a personal assistant in a live telephone conversation. Your words are read out by a "
+    "voice: answer in one or two short spoken sentences, without lists, formatting, links or "
+    "emoji. Say numbers and dates the way people say them. If something was not understood, ask."
+)
+
+log = logging.getLogger("openclaw.plugins.voice-call")
+
+
+class ReplyError(VoiceCallError):
+    """The agent gave no answer that can be spoken; `why` is the agent's error code."""
+
+    code: ClassVar[str] = "no_reply"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"no reply: {why}")
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True)
+class ResponderSettings:
+    """`model` is `provider/model`, None for the agent's own; `system_prompt` None for ours."""
+
+    model: str | None = None
+    system_prompt: str | None = None
+
+
+class Responder:
+    """One for all calls. History is kept per session key, keyed by call and turn."""
+
+    def __init__(self, agents: Agents, settings: ResponderSettings, tasks: TaskOwner) -> None:
+        self._agents = agents
+        self._settings = settings
+        self._tasks = tasks
+        self._lanes: dict[CallId, Lane] = {}
+
+    def unable(self, agent_id: str) -> str | None:
+        """Why no reply could be given (a missing key, say), or None."""
+        return self._agents.readiness(self._settings.model, agent_id)
+
+    async def reply(self, record: CallRecord, pending: PendingReply) -> str:
+        """The agent's answer as words to be spoken. Raises ReplyError."""
+        text = pending.text
+        if pending.keyed:
+            text = f"(pressed the phone keys) {text}"
+        request = ReplyRequest(
+            session_key=record.settings.session_key,
+            agent_id=record.settings.agent_id,
+            turn_key=_turn_key(record, pending.turn),
+            text=text,
+            system_prompt=self._prompt(record),
+            model=self._settings.model,
+            timeout_s=record.settings.reply_timeout_ms / 1000,
+        )
+        try:
+            run = self._agents.reply(request)
+        except AgentError as error:
+            raise ReplyError(error.code) from error
+        try:
+            answer = await run.text()
+        except AgentError as error:
+            raise ReplyError(error.code) from error
+        finally:
+            run.cancel()
+        words = spoken_text(answer)
+        if not words:
+            raise ReplyError("model_empty")
+        return words
+
+    def remember(self, record: CallRecord, facts: Sequence[Fact]) -> None:
+        """Write what was said and heard into the agent's history, in order, in the background."""
+        for fact in facts:
+            if isinstance(fact, Said | Interrupted):
+                self._remember_ours(record, fact)
+            elif isinstance(fact, TurnHeard) and fact.operation is not None:
+                key = f"{record.call_id}:heard:{fact.turn}"
+                self._note(record, key, "user", fact.text)
+            elif isinstance(fact, Ended):
+                self._lanes.pop(record.call_id, None)
+
+    def _remember_ours(self, record: CallRecord, fact: Said | Interrupted) -> None:
+        heard = fact.text if isinstance(fact, Said) else fact.heard
+        exchange = record.exchange
+        if fact.turn and exchange is not None and exchange.turn == fact.turn:
+            settle = partial(
+                self._agents.settle,
+                record.settings.session_key,
+                _turn_key(record, fact.turn),
+                exchange.user_text,
+                heard,
+            )
+            self._lane(record).put(partial(_carefully, settle, record.call_id))
+        elif heard:
+            self._note(record, f"{record.call_id}:say:{fact.utterance}", "assistant", heard)
+
+    def _note(self, record: CallRecord, key: str, role: str, text: str) -> None:
+        note = partial(
+            self._agents.note,
+            record.settings.session_key,
+            key,
+            role="user" if role == "user" else "assistant",
+            text=text,
+        )
+        self._lane(record).put(partial(_carefully, note, record.call_id))
+
+    def _lane(self, record: CallRecord) -> Lane:
+        lane = self._lanes.get(record.call_id)
+        if lane is None:
+            lane = self._lanes[record.call_id] = Lane("call history", self._tasks)
+        return lane
+
+    def _prompt(self, record: CallRecord) -> str:
+        prompt = self._settings.system_prompt or DEFAULT_PROMPT
+        if record.direction is Direction.INBOUND:
+            other = record.from_number or "a withheld number"
+            return f"{prompt}\nThe person called you from {other}."
+        return f"{prompt}\nYou called the person at {record.to_number}."
+
+
+def _turn_key(record: CallRecord, turn: int) -> str:
+    return f"{record.call_id}:turn:{turn}"
+
+
+async def _carefully(write: Callable[[], Awaitable[None]], call_id: CallId) -> None:
+    """History that cannot be written costs the agent its memory, not the caller the call."""
+    try:
+        await write()
+    except AgentError as error:
+        log.warning("history not written", extra={"call": call_id, "code": error.code})

@@ -1,0 +1,354 @@
+"""All calls: placing them, admitting them, and bringing every webhook to the call it is about.
+
+Live calls have a runner; ended ones are in the journal only. The index from a carrier's leg to a
+runner is derived from the runners' records, so it holds nothing of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from openclaw.sdk import Clock, TaskOwner
+from openclaw_voice_call.call import events as ev
+from openclaw_voice_call.call.draft import Decision
+from openclaw_voice_call.call.facts import Fact
+from openclaw_voice_call.call.opening import (
+    InboundPolicy,
+    Refusal,
+    admit_inbound,
+    open_inbound,
+    open_outbound,
+)
+from openclaw_voice_call.call.record import CallRecord, CallSettings
+from openclaw_voice_call.call.script import StepRef
+from openclaw_voice_call.call.types import (
+    CallId,
+    CarrierCallId,
+    Direction,
+    EndReason,
+    Mode,
+)
+from openclaw_voice_call.conversation.responder import Responder
+from openclaw_voice_call.errors import (
+    AtCapacity,
+    CarrierError,
+    Conflict,
+    ShuttingDown,
+)
+from openclaw_voice_call.interfaces.carrier import Carrier, Envelope, InboundOffer, Reading
+from openclaw_voice_call.interfaces.instruction import Instruction, LegOrder, Refuse, Release
+from openclaw_voice_call.interfaces.store import CallStore
+from openclaw_voice_call.performer import line_settings
+from openclaw_voice_call.runner import CallParts, CallRunner
+
+APOLOGY_S: Final = 10.0
+"""Long enough to be heard to its end before the leg is hung up."""
+NO_STEP: Final = StepRef(0, 0)
+"""The number's own webhook: fits the beginning of a call and nothing later."""
+APOLOGY: Final = "Sorry, something went wrong on our side. Please call again. Goodbye."
+RESTORE_AT_ONCE: Final = 4
+"""How many restored calls are checked with the carrier at the same time."""
+PRUNE_EVERY_S: Final = 6 * 3600.0
+
+log = logging.getLogger("openclaw.plugins.voice-call")
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Who may call, and how a call that comes in begins."""
+
+    policy: InboundPolicy
+    allow_from: Sequence[str]
+    greeting: str
+    agent_id: str = "main"
+
+
+class CallManager:
+    """Constructed complete; `start` restores what was live, `stop` ends or leaves it."""
+
+    def __init__(
+        self,
+        *,
+        store: CallStore,
+        carrier: Carrier,
+        responder: Responder,
+        clock: Clock,
+        tasks: TaskOwner,
+        admission: Admission,
+        settings_for: Callable[[CallId, Mode, str], CallSettings],
+        new_call_id: Callable[[], CallId],
+        max_live: int,
+        keep_facts_s: float,
+        on_change: Callable[[CallRecord, Sequence[Fact]], None],
+        on_refusal: Callable[[InboundOffer, Refusal], None],
+    ) -> None:
+        self._store = store
+        self._carrier = carrier
+        self._responder = responder
+        self._clock = clock
+        self._tasks = tasks
+        self._admission = admission
+        self._settings_for = settings_for
+        self._new_call_id = new_call_id
+        self._max_live = max_live
+        self._keep_facts_s = keep_facts_s
+        self._on_change = on_change
+        self._on_refusal = on_refusal
+        self._runners: dict[CallId, CallRunner] = {}
+        self._legs: dict[CarrierCallId, CallRunner] = {}
+        self._admitting: dict[CarrierCallId, asyncio.Future[CallRunner | Refusal]] = {}
+        self._stopping = False
+        self._parts = CallParts(store, carrier, clock, tasks, responder, self._adopted)
+
+    @property
+    def live(self) -> Sequence[CallRecord]:
+        """The newest stored records of all live calls, oldest first."""
+        return [runner.record for runner in self._runners.values() if runner.record.live]
+
+    async def start(self) -> None:
+        """Take up the calls that were live when the last process stopped. Dials nothing (F55)."""
+        restored: list[CallRunner] = []
+        for record in await self._store.live():
+            runner = CallRunner(record, self._parts, served=record.script.number)
+            self._runners[record.call_id] = runner
+            runner.post(ev.Restored())
+            runner.start()
+            restored.append(runner)
+        if restored:
+            log.info("calls restored", extra={"count": len(restored)})
+            self._tasks.spawn("restored calls", self._check(restored))
+        self._tasks.spawn("journal pruning", self._prune())
+
+    async def place(
+        self, *, from_number: str, to_number: str, mode: Mode, opening: str | None
+    ) -> CallRunner:
+        """Open a call in the journal, then have it dialled.
+
+        Raises AtCapacity, JournalRefused or ShuttingDown; then the carrier was not contacted.
+        """
+        if self._stopping:
+            raise ShuttingDown
+        call_id = self._new_call_id()
+        opened = open_outbound(
+            call_id,
+            carrier=self._carrier.name,
+            from_number=from_number,
+            to_number=to_number,
+            settings=self._settings_for(call_id, mode, to_number),
+            opening=opening,
+            now=self._clock.wall(),
+        )
+        return await self._open(opened)
+
+    def runner(self, call: str) -> CallRunner | None:
+        """The live call with this id, ours or the carrier's."""
+        return self._runners.get(CallId(call)) or self._legs.get(CarrierCallId(call))
+
+    async def record(self, call: str) -> CallRecord | None:
+        """The call with this id, ours or the carrier's, live or ended (F60)."""
+        runner = self.runner(call)
+        if runner is not None:
+            return runner.record
+        record = await self._store.load(CallId(call))
+        if record is not None:
+            return record
+        call_id = await self._store.find(self._carrier.name, CarrierCallId(call))
+        return await self._store.load(call_id) if call_id is not None else None
+
+    async def receive(self, reading: Reading) -> Instruction | None:
+        """Deliver what a verified webhook says; give what the line is to do, if it asks.
+
+        Raises JournalRefused when it could not be stored: the carrier's retry is welcome.
+        """
+        runner: CallRunner | None = None
+        refused: Refusal | None = None
+        asked = reading.step or NO_STEP
+        for envelope in reading.envelopes:
+            found = await self._route(envelope)
+            if isinstance(found, Refusal):
+                refused = found
+                break
+            if found is None:
+                continue
+            runner = found
+            if envelope.event is not None:
+                await runner.apply(envelope.event, envelope.occurrence)
+                if isinstance(envelope.event, ev.Heard):
+                    asked = StepRef(asked.script, asked.step + 1)
+        if not reading.asks:
+            return None
+        if refused is not None:
+            return Refuse("busy" if refused is Refusal.BUSY else "rejected")
+        if runner is None:
+            return Release()
+        if reading.failed:
+            # The carrier could not use an answer of ours: nobody is left in silence.
+            runner.end_later(APOLOGY_S, "the carrier could not use an answer of ours")
+            return Release(APOLOGY, line_settings(runner.record))
+        return await runner.instruction(asked, self._carrier.features.long_poll_ms)
+
+    async def stop(self, *, restarting: bool, within_s: float = 5.0) -> None:
+        """Stop placing and answering; hang all calls up (F68), or leave them when restarting."""
+        self._stopping = True
+        if not restarting:
+            runners = [runner for runner in self._runners.values() if runner.record.live]
+            for runner in runners:
+                runner.post(
+                    ev.EndRequested(
+                        EndReason.HANGUP_BOT, at_once=True, detail="the gateway was stopped"
+                    )
+                )
+            async with asyncio.TaskGroup() as group:
+                for runner in runners:
+                    group.create_task(runner.wait_until(_is_over, within_s))
+        for runner in list(self._runners.values()):
+            runner.stop()
+
+    async def _open(self, opened: Decision) -> CallRunner:
+        record, facts = opened
+        await self._store.open(record, facts, at=self._clock.wall(), max_live=self._max_live)
+        runner = CallRunner(record, self._parts)
+        self._runners[record.call_id] = runner
+        runner.start(facts)
+        return runner
+
+    async def _route(self, envelope: Envelope) -> CallRunner | Refusal | None:
+        """The call that an envelope is about; an offer may make a new one."""
+        if envelope.call_id is not None:
+            runner = self._runners.get(envelope.call_id)
+            if runner is None:
+                record = await self._store.load(envelope.call_id)
+                return self._revive(record) if record is not None else None
+            leg = runner.record.carrier_call_id
+            known = leg is not None and envelope.carrier_call_id is not None
+            return None if known and leg != envelope.carrier_call_id else runner
+        if envelope.carrier_call_id is None:
+            return None
+        runner = self._legs.get(envelope.carrier_call_id)
+        if runner is not None:
+            return runner
+        call_id = await self._store.find(self._carrier.name, envelope.carrier_call_id)
+        if call_id is not None:
+            record = await self._store.load(call_id)
+            return self._revive(record) if record is not None else None
+        if envelope.offer is None:
+            return None
+        return await self._admit(envelope.offer)
+
+    def _revive(self, record: CallRecord) -> CallRunner:
+        """A runner for a call that is over: late messages find it, and a stray leg is cancelled."""
+        live = self._runners.get(record.call_id)
+        return live if live is not None else CallRunner(record, self._parts)
+
+    async def _admit(self, offer: InboundOffer) -> CallRunner | Refusal:
+        """Judge an offered call once, however often its first webhook arrives meanwhile."""
+        leg = offer.carrier_call_id
+        pending = self._admitting.get(leg)
+        if pending is not None:
+            return await asyncio.shield(pending)
+        pending = asyncio.get_running_loop().create_future()
+        self._admitting[leg] = pending
+        try:
+            outcome = await self._judge(offer)
+            pending.set_result(outcome)
+            return outcome
+        finally:
+            del self._admitting[leg]
+            pending.cancel()
+
+    async def _judge(self, offer: InboundOffer) -> CallRunner | Refusal:
+        refusal = self._objection(offer)
+        if refusal is None:
+            try:
+                return await self._open(self._opening_of(offer))
+            except AtCapacity:
+                refusal = Refusal.BUSY
+            except Conflict:
+                # Another delivery of this webhook was faster.
+                runner = self._legs.get(offer.carrier_call_id)
+                refusal = Refusal.BUSY
+                if runner is not None:
+                    return runner
+        log.info("inbound call refused", extra={"reason": refusal.value})
+        self._on_refusal(offer, refusal)
+        if not self._carrier.features.markup:
+            self._tasks.spawn("refusal", self._refuse_by_command(offer, refusal))
+        return refusal
+
+    def _objection(self, offer: InboundOffer) -> Refusal | None:
+        if self._stopping:
+            return Refusal.BUSY
+        # A leg that was placed with the carrier's API is the owner's own doing (F23).
+        if offer.direction is Direction.INBOUND:
+            admission = self._admission
+            refusal = admit_inbound(admission.policy, admission.allow_from, offer.from_number)
+            if refusal is not None:
+                return refusal
+        why = self._responder.unable(self._admission.agent_id)
+        if why is not None:
+            log.error("no agent can answer the phone", extra={"reason": why})
+            return Refusal.CANNOT_ANSWER
+        return None
+
+    def _opening_of(self, offer: InboundOffer) -> Decision:
+        call_id = self._new_call_id()
+        outbound = offer.direction is Direction.OUTBOUND
+        other = offer.to_number if outbound else offer.from_number
+        return open_inbound(
+            call_id,
+            carrier=self._carrier.name,
+            carrier_call_id=offer.carrier_call_id,
+            direction=offer.direction,
+            from_number=offer.from_number,
+            to_number=offer.to_number,
+            settings=self._settings_for(call_id, Mode.CONVERSATION, other),
+            opening=self._admission.greeting,
+            answered=self._carrier.features.markup,
+            now=self._clock.wall(),
+        )
+
+    async def _refuse_by_command(self, offer: InboundOffer, refusal: Refusal) -> None:
+        leg = LegOrder(CallId("refused"), offer.carrier_call_id)
+        reason = "busy" if refusal is Refusal.BUSY else "rejected"
+        try:
+            await self._carrier.refuse(leg, reason)
+        except CarrierError as error:
+            log.warning("refusal failed", extra={"code": error.code})
+
+    async def _check(self, runners: Sequence[CallRunner]) -> None:
+        gate = asyncio.Semaphore(RESTORE_AT_ONCE)
+
+        async def check(runner: CallRunner) -> None:
+            async with gate:
+                await runner.reconcile()
+
+        async with asyncio.TaskGroup() as group:
+            for runner in runners:
+                group.create_task(check(runner))
+
+    async def _prune(self) -> None:
+        while True:
+            pruned = await self._store.prune(self._clock.wall() - self._keep_facts_s)
+            if pruned:
+                log.info("journal pruned", extra={"facts": pruned})
+            await self._clock.sleep(PRUNE_EVERY_S)
+
+    def _adopted(self, runner: CallRunner, facts: Sequence[Fact]) -> None:
+        record = runner.record
+        leg = record.carrier_call_id
+        if record.live:
+            if leg is not None:
+                self._legs[leg] = runner
+        else:
+            self._runners.pop(record.call_id, None)
+            if leg is not None:
+                self._legs.pop(leg, None)
+        self._on_change(record, facts)
+
+
+def _is_over(record: CallRecord) -> bool:
+    return not record.live
