@@ -252,6 +252,22 @@ async def test_a_tool_that_has_begun_is_not_run_again_by_another_model(
     assert {request.model for request in vendor.requests} == {"a"}
 
 
+async def test_a_model_whose_tool_runs_has_all_the_time(
+    make_runtime: MakeRuntime, vendor: OpenAIChatEmulator
+) -> None:
+    dialler = Dialler(wait=True)
+    vendor.will(CallTool("dial", {}), Say("It rings."))
+    config = at(vendor, defaults={"model": {"primary": "openai/a", "fallbacks": ["openai/b"]}})
+    runtime: AgentRuntime = make_runtime(config, dialler.tool())
+    await runtime.warm_up(None, "main")
+    reply = runtime.reply(ask("Call Carla.", timeout_s=1.0))
+    await asyncio.wait_for(dialler.begun.wait(), 5)
+    # Longer than the half of the time that the first of two models may be silent.
+    asyncio.get_running_loop().call_later(0.6, dialler.go.set)
+    assert await reply.text() == "It rings."
+    assert {request.model for request in vendor.requests} == {"a"}
+
+
 @pytest.mark.parametrize(
     ("answer", "code", "status", "vendor_code", "retryable"),
     [
