@@ -1,6 +1,6 @@
-"""`openclaw config`: show, read and check the configuration file.
+"""`openclaw config`: show, read, check and change the configuration file.
 
-Only `validate` imports the typed models and the plugins.
+`file` and `get` do without the typed models; only `validate` imports plugins.
 """
 
 import json
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, TypeAlias
 import click
 
 from openclaw.config import paths
+from openclaw.config.json5 import Json5SyntaxError, parse
 from openclaw.config.redact import redact
 from openclaw.config.source import read_source
-from openclaw.config.tree import is_list, is_tree, lookup, parse_path
+from openclaw.config.tree import Part, is_list, is_tree, lookup, parse_path
 from openclaw.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,9 +33,11 @@ def _installed_plugins_problems(loaded: "LoadedConfig") -> "Sequence[ConfigProbl
 
 def config_group(plugin_problems: PluginProblems = _installed_plugins_problems) -> click.Group:
     """The command group; `plugin_problems` checks the plugins' own sections for `validate`."""
-    group = click.Group("config", help="Show, read and check the configuration file.")
+    group = click.Group("config", help="Show, read, check and change the configuration file.")
     group.add_command(show_file)
     group.add_command(get)
+    group.add_command(set_command)
+    group.add_command(unset)
     group.add_command(_validate_command(plugin_problems))
     return group
 
@@ -58,6 +61,62 @@ def get(path: str) -> None:
         click.echo(f"Config path not found: {path}", err=True)
         raise SystemExit(1)
     click.echo(_shown(redact(value, parts)))
+
+
+@click.command("set")
+@click.argument("path")
+@click.argument("value")
+@click.option("--strict-json", "--json", "strict", is_flag=True, help="VALUE must be JSON.")
+def set_command(path: str, value: str, strict: bool) -> None:
+    """Write VALUE at PATH, and leave the rest of the file as it is.
+
+    VALUE is read as JSON5, and as plain text when it is none. A phone number is always text.
+    """
+    from openclaw.config.edit import set_value
+
+    parsed = _parse_value(value, strict=strict)
+    _change(path, lambda text, parts: set_value(text, parts, parsed))
+    click.echo(f"Updated {path}. Restart the gateway to apply.")
+
+
+@click.command()
+@click.argument("path")
+def unset(path: str) -> None:
+    """Remove the value at PATH."""
+    from openclaw.config.edit import unset_value
+
+    _change(path, unset_value)
+    click.echo(f"Removed {path}. Restart the gateway to apply.")
+
+
+def _parse_value(value: str, *, strict: bool) -> object:
+    if strict:
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise click.ClickException(f"the value is not JSON: {error}") from error
+    # JSON5 would read +15550001234 as a number and lose the plus.
+    if value.startswith("+") and value[1:].isdigit():
+        return value
+    try:
+        return parse(value)
+    except Json5SyntaxError:
+        return value
+
+
+def _change(path: str, edit: "Callable[[str, tuple[Part, ...]], str | None]") -> None:
+    from openclaw.config.rewrite import rewrite_config
+
+    try:
+        parts = parse_path(path)
+        found = bool(parts) and rewrite_config(
+            os.environ, Path.cwd(), lambda text: edit(text, parts)
+        )
+    except (ValueError, ConfigError) as error:
+        raise click.ClickException(str(error)) from error
+    if not found:
+        click.echo(f"Config path not found: {path}", err=True)
+        raise SystemExit(1)
 
 
 def _shown(value: object) -> str:

@@ -142,3 +142,68 @@ def test_a_file_that_cannot_be_read_at_all_is_invalid(home: Home):
     assert json.loads(result.stdout)["issues"] == [
         {"path": "<root>", "message": "JSON5 parse failed: unclosed object at 1:1"}
     ]
+
+
+def test_set_changes_the_value_and_keeps_the_rest(home: Home):
+    path = home.write(FILE)
+    result = run(home, "set", "gateway.port", "5000")
+    assert result.stdout == "Updated gateway.port. Restart the gateway to apply.\n"
+    assert path.read_text() == FILE.replace("4000", "5000")
+    assert path.with_name("openclaw.json.bak").read_text() == FILE
+    assert {each.stat().st_mode & 0o777 for each in home.state_dir.glob("openclaw.json*")} == {
+        0o600
+    }
+    assert sorted(each.name for each in home.state_dir.iterdir()) == [
+        "openclaw.json",
+        "openclaw.json.bak",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "stored"),
+    [
+        ("+15550001234", "+15550001234"),
+        ("15", 15),
+        ("true", True),
+        ("{a: [1]}", {"a": [1]}),
+        ("plain words", "plain words"),
+        ("${TOKEN}", "${TOKEN}"),
+    ],
+)
+def test_set_reads_json5_else_text_and_numbers_with_a_plus_as_text(
+    home: Home, value: str, stored: object
+):
+    result = run(home, "set", "plugins.entries.voice-call.config.x", value)
+    assert result.exit_code == 0
+    entry = home.load().config.plugins.entries["voice-call"]
+    assert entry.config == {"x": stored}
+
+
+def test_set_does_not_write_what_the_gateway_would_refuse(home: Home):
+    path = home.write(FILE)
+    result = run(home, "set", "gateway.port", "high")
+    assert result.exit_code == 1
+    assert 'gateway.port: Invalid input: expected integer, received string "high"' in result.stderr
+    assert path.read_text() == FILE
+    assert [each.name for each in home.state_dir.iterdir()] == ["openclaw.json"]
+
+
+def test_set_can_repair_one_of_several_problems(home: Home):
+    path = home.write("{gateway: {port: 'x', bind: 'moon'}}")
+    assert run(home, "set", "gateway.port", "4000").exit_code == 0
+    assert path.read_text() == "{gateway: {port: 4000, bind: 'moon'}}"
+
+
+def test_set_strictly(home: Home):
+    result = run(home, "set", "--strict-json", "gateway.bind", "lan")
+    assert result.exit_code == 1
+    assert "the value is not JSON" in result.stderr
+
+
+def test_unset(home: Home):
+    path = home.write(FILE)
+    result = run(home, "unset", "gateway.bind")
+    assert result.stdout == "Removed gateway.bind. Restart the gateway to apply.\n"
+    assert "bind" not in path.read_text()
+    again = run(home, "unset", "gateway.bind")
+    assert (again.exit_code, again.stderr) == (1, "Config path not found: gateway.bind\n")
