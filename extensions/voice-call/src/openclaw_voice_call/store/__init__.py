@@ -1,0 +1,1 @@
+"""The journal: every call, its facts and its carrier's names for it, in one SQLite file."""
