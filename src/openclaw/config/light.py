@@ -168,21 +168,19 @@ def _text(source: ConfigSource, *parts: str) -> str | None:
 
 def _secret(source: ConfigSource, *parts: str) -> str | None:
     """The secret at these keys; None when it is missing or could not be filled in."""
-    unfilled = any(problem.path == format_path(parts) for problem in source.unresolved)
-    return None if unfilled else _text(source, *parts)
+    return None if _reasons(source, format_path(parts)) else _text(source, *parts)
 
 
 def _require_unless(found: str | None, source: ConfigSource, section: str) -> None:
-    """Without any secret, say which variable was meant to give one."""
-    if found:
-        return
-    missing = [
-        problem
-        for problem in source.unresolved
-        if problem.path in (f"{section}.token", f"{section}.password")
-    ]
-    if missing:
-        raise ConfigError(missing)
+    """Without any secret, say what was meant to give one."""
+    reasons = [*_reasons(source, f"{section}.token"), *_reasons(source, f"{section}.password")]
+    if reasons and not found:
+        raise ConfigError(reasons)
+
+
+def _reasons(source: ConfigSource, path: str) -> list[ConfigProblem]:
+    """Why the reference at this path could not be filled in; empty when it could."""
+    return [each for each in source.problems if f"{each.path}.".startswith(f"{path}.")]
 
 
 def _check_url(url: str, named_by: str, env: Mapping[str, str]) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -111,8 +111,8 @@ def inspect_config(
 ) -> LoadedConfig:
     """As `load_config`, for doors that show a wrong configuration: its errors are in `problems`.
 
-    With errors, `config` holds the defaults. Raises ConfigError only for a file that cannot be read
-    as an object at all.
+    Sections with errors are their defaults in `config`, the others as they are. Raises ConfigError
+    only for a file that cannot be read as an object at all.
     """
     source = read_source(env, cwd, profile)
     resolved, port_problems = _with_overrides(source, overrides or {})
@@ -128,7 +128,7 @@ def inspect_config(
         raw_text=source.raw_text,
         parsed=source.parsed,
         resolved=resolved,
-        config=config or HostConfig(),
+        config=config or _valid_sections(resolved, found),
         env=source.env,
         problems=tuple(each for each in problems if each.severity == "error"),
         warnings=tuple(each for each in problems if each.severity == "warning"),
@@ -155,6 +155,13 @@ def ensure_token(state_dir: Path, loaded: LoadedConfig) -> str:
     token = ensure_token_file(state_dir)
     _log.info("gateway token generated", extra={"file": str(token_path(state_dir))})
     return token
+
+
+def _valid_sections(resolved: Tree, problems: Sequence[ConfigProblem]) -> HostConfig:
+    wrong = {parse_path(each.path)[:1] for each in problems if each.severity == "error"}
+    return HostConfig.model_validate(
+        {name: section for name, section in resolved.items() if (name,) not in wrong}
+    )
 
 
 def _with_overrides(

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Literal
 
-from openclaw.config.redact import is_secret_path, is_secret_value, redact
+from openclaw.config.redact import is_secret_path, is_secret_value
 from openclaw.config.tree import ROOT, parse_path
 
 _LONGEST_VALUE = 80
@@ -48,7 +48,7 @@ class ConfigProblem:
         # An object may hold anything, a mistyped secret included; its shape is in the message.
         if is_secret_path(parts) or not isinstance(self.value, str | int | float):
             return ""
-        text = json.dumps(redact(self.value, parts), ensure_ascii=False)
+        text = json.dumps(self.value, ensure_ascii=False)
         return f" {text}" if len(text) <= _LONGEST_VALUE else f" {text[:_LONGEST_VALUE]}..."
 
 

@@ -19,6 +19,20 @@ _PLAIN_KEY = re.compile(r"^(max|min|context|total|reserve|keep)\w*tokens$", re.I
 # Everything beneath these is a secret, whatever its own key: HTTP headers carry credentials
 # under any name, and environment blocks exist to hold keys.
 _SECRET_CONTAINER = frozenset({"headers", "env", "vars"})
+# In gateway.auth and gateway.remote all is secret but this: a mistyped key must uncover nothing.
+_BLOCKS = (["auth"], ["remote"])
+_PLAIN_IN_BLOCK = frozenset(
+    {
+        "mode",
+        "rateLimit",
+        "url",
+        "transport",
+        "sshTarget",
+        "userHeader",
+        "requiredHeaders",
+        "allowUsers",
+    }
+)
 
 
 def is_secret_key(key: str) -> bool:
@@ -28,10 +42,11 @@ def is_secret_key(key: str) -> bool:
 
 def is_secret_path(parts: tuple[Part, ...]) -> bool:
     """Whether the value at this path is, or is part of, a secret."""
-    return any(
-        isinstance(part, str) and (is_secret_key(part) or part in _SECRET_CONTAINER)
-        for part in parts
-    )
+    names = [part for part in parts if isinstance(part, str)]
+    if any(is_secret_key(name) or name in _SECRET_CONTAINER for name in names):
+        return True
+    inside = names[2:] if names[:1] == ["gateway"] and names[1:2] in _BLOCKS else []
+    return bool(inside) and not _PLAIN_IN_BLOCK.intersection(inside)
 
 
 def is_secret_value(value: object) -> bool:

@@ -124,6 +124,12 @@ def test_a_secret_that_is_not_there_is_named(home: Home):
         home.target()
 
 
+def test_a_malformed_reference_is_not_sent_as_a_token(home: Home):
+    home.write("{gateway: {auth: {token: {source: 'vault', id: 'x'}}}}")
+    with pytest.raises(ConfigError, match=r"gateway\.auth\.token\.source: not a source of secret"):
+        home.target()
+
+
 def test_secrets_are_not_in_its_repr(home: Home):
     home.write("{gateway: {auth: {token: 'hunter2', password: 'hunter3'}}}")
     assert "hunter" not in repr(home.target())

@@ -179,11 +179,13 @@ def test_all_problems_are_told_at_once(home: Home):
     }
 
 
-def test_an_inspected_file_shows_its_problems_and_its_content(home: Home):
-    home.write("{gateway: {port: 'x'}}")
+def test_an_inspected_file_shows_its_problems_its_content_and_its_valid_sections(home: Home):
+    home.write("{gateway: {port: 'x', bind: 'lan'}, plugins: {deny: ['a']}}")
     loaded = home.inspect()
     assert [each.path for each in loaded.problems] == ["gateway.port"]
-    assert loaded.parsed == {"gateway": {"port": "x"}}
+    assert loaded.parsed["gateway"] == {"port": "x", "bind": "lan"}
+    assert loaded.config.plugins.deny == ("a",)
+    assert loaded.config.gateway.bind == "loopback"
 
 
 def test_port_flag_over_environment_over_file(home: Home):

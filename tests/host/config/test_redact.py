@@ -145,3 +145,11 @@ def test_a_problem_names_path_value_allowed_values_and_remedy():
 
 def test_a_long_value_is_cut():
     assert len(ConfigProblem("a", "wrong", "x" * 10_000).render()) < 120
+
+
+@pytest.mark.parametrize("block", ["auth", "remote"])
+def test_a_mistyped_key_does_not_uncover_a_secret(block: str):
+    gateway = {"port": 1, block: {"tokn": "hunter2", "mode": "token", "url": "wss://h"}}
+    assert redact({"gateway": gateway}) == {
+        "gateway": {"port": 1, block: {"tokn": REDACTED, "mode": "token", "url": "wss://h"}}
+    }
