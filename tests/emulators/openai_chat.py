@@ -170,7 +170,12 @@ class OpenAIChatEmulator:
         answer = self._answers[0] if len(self._answers) == 1 else self._answers.popleft()
         if isinstance(answer, Refuse):
             return _error(answer)
-        return await self._stream(http, request, answer)
+        try:
+            return await self._stream(http, request, answer)
+        finally:
+            # A client may go away at any moment, not only when nothing more is sent.
+            if isinstance(answer, Hang):
+                self.left.set()
 
     async def _stream(
         self, http: web.Request, request: ChatRequest, answer: Answer
@@ -190,10 +195,7 @@ class OpenAIChatEmulator:
                 await asyncio.sleep(0)
         match answer:
             case Hang():
-                try:
-                    await asyncio.get_running_loop().create_future()
-                finally:
-                    self.left.set()
+                await asyncio.get_running_loop().create_future()
             case Drop():
                 assert http.transport is not None
                 http.transport.abort()
