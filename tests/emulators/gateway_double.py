@@ -96,12 +96,19 @@ EVENTS = ["initiated", "ringing", "answered", "completed"]
 
 
 @asynccontextmanager
-async def emulator(app: WebhookApp, them: Person | None = None) -> AsyncGenerator[TwilioEmulator]:
+async def emulator(
+    app: WebhookApp,
+    them: Person | None = None,
+    *,
+    speed: float = 100,
+    queue_seconds: float = 0.2,
+) -> AsyncGenerator[TwilioEmulator]:
     """An emulator with our number, which the app serves, and one person at THEM."""
     settings = Settings(
         numbers={US: Number(app.origin + "/in", status_callback=app.origin + "/ended")},
         people={THEM: them or Person()},
-        speed=100,
+        speed=speed,
+        queue_seconds=queue_seconds,
     )
     async with TwilioEmulator.start(settings) as twilio:
         yield twilio

@@ -65,7 +65,7 @@ async def test_speech_during_the_prompt_cuts_it_only_where_that_is_allowed(
     app.answer("/heard", BYE)
     app.answer("/silence", BYE)
     them = Person([Reply("stop", after=1.0, barges_in=True)])
-    async with emulator(app, them) as twilio:
+    async with emulator(app, them, speed=20) as twilio:
         await dial(twilio, Url=app.answer("/voice", ASK.format(more=f'bargeIn="{barge_in}"')))
         await twilio.wait_idle()
     prompt = them.heard[0]
@@ -162,7 +162,7 @@ async def test_an_inbound_call_is_answered_unless_rejected_first(app: WebhookApp
 async def test_markup_that_twilio_does_not_know_is_a_violation(
     app: WebhookApp, document: str
 ) -> None:
-    async with emulator(app, Person(hangs_up=HangsUp(after_seconds=1))) as twilio:
+    async with emulator(app, Person(hangs_up=HangsUp(after_seconds=30))) as twilio:
         await dial(twilio, Url=app.answer("/voice", document))
         await twilio.wait_idle()
         assert len(twilio.violations) == 1
@@ -237,7 +237,7 @@ async def test_an_update_cuts_what_is_said_and_ends_a_stream(app: WebhookApp) ->
     [
         (HangsUp(during="nine"), [False], ["/voice"]),
         (HangsUp(after_hearing="nine", delay=0.1), [True], ["/voice"]),
-        (HangsUp(after_seconds=1.0), [False], ["/voice"]),
+        (HangsUp(after_seconds=3.0), [False], ["/voice"]),
         (HangsUp(after_gather=1), [True], ["/voice", "/heard"]),
     ],
 )
@@ -246,7 +246,7 @@ async def test_people_hang_up_when_they_like(
 ) -> None:
     app.answer("/heard", WAIT)
     them = Person([Reply("yes", after=2.0)], hangs_up=habits)
-    async with emulator(app, them) as twilio:
+    async with emulator(app, them, speed=20) as twilio:
         await dial(twilio, Url=app.answer("/voice", ASK.format(more="")))
         await twilio.wait_idle()
         assert (twilio.calls[0].status, twilio.calls[0].ended_by) == ("completed", "person")
@@ -291,3 +291,16 @@ async def test_a_time_limit_ends_the_call(app: WebhookApp) -> None:
         assert twilio.calls[0].ended_by == "limit"
     assert int(app.at("/status")[0].form["CallDuration"]) >= 5
     assert app.at("/status")[0].form["To"] == THEM
+
+
+async def test_a_caller_may_give_up_before_the_answer(app: WebhookApp) -> None:
+    app.answer("/in", web.Response(status=503))
+    async with emulator(app) as twilio:
+        twilio.hold_webhooks()
+        call = twilio.call_in(THEM, US, Person())
+        await twilio.wait_for(call.sid, "ringing")
+        twilio.hang_up(call.sid)
+        twilio.release_webhooks()
+        await twilio.wait_idle()
+        assert call.reached == ["queued", "ringing", "no-answer"]
+    assert app.at("/ended")[0].form["CallStatus"] == "no-answer"

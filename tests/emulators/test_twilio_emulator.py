@@ -174,7 +174,7 @@ async def test_create_refuses_what_twilio_refuses(
 
 
 async def test_updates_are_refused_where_twilio_refuses_them(app: WebhookApp) -> None:
-    async with emulator(app) as twilio:
+    async with emulator(app, queue_seconds=30) as twilio:
         sid = await dial(twilio, Twiml=WAIT)
         assert (await update(twilio, sid, Twiml=HELLO))[1]["code"] == 21220
         await twilio.wait_for(sid, "in-progress")
@@ -192,7 +192,7 @@ async def test_updates_are_refused_where_twilio_refuses_them(app: WebhookApp) ->
 
 
 async def test_a_call_canceled_while_queued_is_told_to_nobody(app: WebhookApp) -> None:
-    async with emulator(app) as twilio:
+    async with emulator(app, queue_seconds=30) as twilio:
         sid = await dial(twilio, Twiml=WAIT, StatusCallback=app.origin + "/status")
         await update(twilio, sid, Status="canceled")
         await twilio.wait_idle()

@@ -54,8 +54,9 @@ def statuses(app: WebhookApp) -> list[str]:
 
 async def told(twilio: TwilioEmulator, app: WebhookApp) -> None:
     """One short call whose every step is told."""
+    pause = '<Response><Pause length="2"/></Response>'
     await dial(
-        twilio, Twiml=HELLO, StatusCallback=app.origin + "/status", StatusCallbackEvent=EVENTS
+        twilio, Twiml=pause, StatusCallback=app.origin + "/status", StatusCallbackEvent=EVENTS
     )
     await twilio.wait_idle()
 
@@ -80,7 +81,7 @@ async def test_a_repeated_webhook_is_the_same_to_the_last_byte(
 
 
 async def test_webhooks_are_dropped_delayed_and_reordered(app: WebhookApp) -> None:
-    async with emulator(app) as twilio:
+    async with emulator(app, speed=20) as twilio:
         twilio.faults.webhooks.add(Drop(), when=is_status("initiated"))
         twilio.faults.webhooks.add(Postpone(), when=is_status("ringing"))
         await told(twilio, app)
@@ -88,7 +89,7 @@ async def test_webhooks_are_dropped_delayed_and_reordered(app: WebhookApp) -> No
 
         app.seen.clear()
         twilio.faults.webhooks.clear()
-        twilio.faults.webhooks.add(Delay(0.2), when=is_status("in-progress"), times=1)
+        twilio.faults.webhooks.add(Delay(0.5), when=is_status("in-progress"), times=1)
         await told(twilio, app)
         assert statuses(app) == ["initiated", "ringing", "completed", "in-progress"]
 

@@ -91,6 +91,8 @@ class Call:
     order: Order
     created: datetime
     status: CallStatus = "queued"
+    reached: list[CallStatus] = field(default_factory=lambda: ["queued"])
+    """Every status so far, in order."""
     updated: datetime | None = None
     ended: datetime | None = None
     answered_at: float | None = None
@@ -107,6 +109,11 @@ class Call:
     def __post_init__(self) -> None:
         self.fallback = self.order.fallback
         self.callback = self.order.callback
+
+    def become(self, status: CallStatus, at: datetime) -> None:
+        self.status = status
+        self.reached.append(status)
+        self.updated = at
 
     @property
     def over(self) -> bool:

@@ -70,10 +70,15 @@ class Tasks:
     raised when the emulator closes, so that no test passes over it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
         self._running: set[asyncio.Task[None]] = set()
         self._errors: list[Exception] = []
         self._closed = False
+
+    def __len__(self) -> int:
+        """How many run, or are about to."""
+        return len(self._running)
 
     def spawn(self, work: Coroutine[object, object, None], name: str) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work, name=name)
@@ -85,6 +90,7 @@ class Tasks:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
+        self._changes.notify()
         if task.cancelled():
             return
         error = task.exception()

@@ -53,6 +53,8 @@ class Settings:
     """API key SID -> secret, valid for REST beside the account's own token."""
     speed: float = 50.0
     """Carrier seconds per real second."""
+    queue_seconds: float = 0.2
+    """Carrier seconds for which an outbound call is queued before it is dialled."""
     seed: int = 0
     """Of the faults' chance."""
     host: str = "127.0.0.1"
@@ -80,7 +82,11 @@ class Faults:
 
 
 class TwilioEmulator:
-    """A Twilio of one account. Use `async with TwilioEmulator.start(Settings(...))`."""
+    """A Twilio of one account. Use `async with TwilioEmulator.start(Settings(...))`.
+
+    `numbers`, `people`, `origins` and the plans in `faults` may be changed while it runs, for
+    example once the port of the gateway is known.
+    """
 
     def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
         rng = Random(settings.seed)
@@ -94,7 +100,7 @@ class TwilioEmulator:
         self.lines: dict[str, Line] = {}
         self.base_url = ""
         self._changes = Changes()
-        self._tasks = Tasks()
+        self._tasks = Tasks(self._changes)
         self.clock = Clock(settings.speed)
         self._webhooks = WebhookSender(
             auth_token=settings.auth_token,
@@ -118,6 +124,7 @@ class TwilioEmulator:
             self.violations,
             settings.on_event,
             settings.on_stream,
+            settings.queue_seconds,
         )
         self._rest = RestApi(
             self,
@@ -199,7 +206,7 @@ class TwilioEmulator:
 
     def hang_up(self, call_sid: str) -> None:
         """The person at the other end hangs up now."""
-        self.lines[call_sid].finish("completed", "person")
+        self.lines[call_sid].hang_up("person")
 
     # --- what was recorded
 
@@ -225,14 +232,17 @@ class TwilioEmulator:
     # --- waiting (real seconds)
 
     async def wait_for(self, call_sid: str, *states: str, within: float = 10.0) -> Call:
-        """Wait until the call is in one of these states.
+        """Wait until the call has reached one of these states; it may have gone on since.
 
         Raises:
-            TimeoutError: it was not; names its state.
+            TimeoutError: it has not; names the states that it was in.
         """
         call = self.call(call_sid)
         await self.until(
-            lambda: call.status in states, f"{states}", lambda: call.status, within=within
+            lambda: not set(states).isdisjoint(call.reached),
+            f"call {' or '.join(states)}",
+            lambda: f"it was {', '.join(call.reached)}",
+            within=within,
         )
         return call
 
@@ -248,9 +258,10 @@ class TwilioEmulator:
     async def wait_idle(self, within: float = 10.0) -> None:
         """Wait until no call is live and no webhook under way."""
         await self.until(
-            lambda: not self.live_calls and not self._webhooks.in_flight,
+            # When all calls are over, what still runs are webhooks under way.
+            lambda: not self.live_calls and not self._tasks,
             "idle",
-            lambda: f"live {self.live_calls}, {self._webhooks.in_flight} webhooks under way",
+            lambda: f"live {self.live_calls}, {len(self._tasks)} tasks run",
             within=within,
         )
 

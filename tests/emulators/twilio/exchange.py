@@ -38,7 +38,7 @@ class Exchange:
     on_event: Callable[[Event], None]
     on_stream: Callable[[Call, StreamSeam], Awaitable[None]] | None
     """Plays the media stream of a call; when it returns, the document goes on."""
-    queue_seconds: float = 0.2
+    queue_seconds: float
     alerts: list[Alert] = field(default_factory=list[Alert])
     events: deque[Event] = field(default_factory=lambda: deque[Event](maxlen=100_000))
 

@@ -74,8 +74,9 @@ class Line:
             return
         # Twilio tells nobody of a call that was canceled while it was queued.
         untold = (call.status, status) == ("queued", "canceled")
-        call.status, call.ended_by, call.sip_code = status, by, sip_code
-        call.ended = call.updated = self.clock.wall()
+        call.ended = self.clock.wall()
+        call.become(status, call.ended)
+        call.ended_by, call.sip_code = by, sip_code
         call.duration = 0.0 if call.answered_at is None else self.clock.now() - call.answered_at
         for task in (self._main, *self._timers):
             if task is not None:
@@ -83,6 +84,10 @@ class Line:
         if not untold:
             self._tell_end()
         self._exchange.note(call, status, by)
+
+    def hang_up(self, by: str) -> None:
+        """Someone puts the phone down, before or after the answer."""
+        self.finish("completed" if self.call.answered_at is not None else "no-answer", by)
 
     def limit(self, seconds: float) -> None:
         """End the call this many carrier seconds from now; the newest limit counts."""
@@ -332,7 +337,7 @@ class Line:
         try:
             if habits.during and habits.during.lower() in item.text.lower():
                 await clock.sleep(seconds / 2)
-                self.finish("completed", "person")
+                self.hang_up("person")
             await clock.sleep(seconds)
             heard = 1.0
         finally:
@@ -344,8 +349,7 @@ class Line:
     # --- telling the gateway
 
     def _become(self, status: CallStatus) -> None:
-        self.call.status = status
-        self.call.updated = self.clock.wall()
+        self.call.become(status, self.clock.wall())
         self._exchange.note(self.call, status)
 
     def _tell(self, event: str, status: str | None = None) -> None:
@@ -384,7 +388,7 @@ class Line:
     def _after(self, seconds: float, by: str) -> asyncio.Task[None]:
         async def end() -> None:
             await self.clock.sleep(seconds)
-            self.finish("completed" if self.call.answered_at is not None else "no-answer", by)
+            self.hang_up(by)
 
         timer = self._exchange.tasks.spawn(end(), f"{by} ends {self.call.sid}")
         self._timers.append(timer)

@@ -149,7 +149,7 @@ def _tree(body: str) -> _Node:
     def doctype(*_: object) -> None:
         raise DocumentError("a document type declaration")
 
-    parser = expat.ParserCreate()
+    parser = expat.ParserCreate("UTF-8")
     parser.buffer_text = True
     parser.StartElementHandler = start
     parser.EndElementHandler = end

@@ -146,7 +146,6 @@ class WebhookSender:
     sign_with_port: bool = False
     log: deque[Delivery] = field(default_factory=lambda: deque[Delivery](maxlen=MAX_LOG))
     gate: asyncio.Event = field(default_factory=asyncio.Event)
-    in_flight: int = 0
     _postponed: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
 
     def sign(self, url: str, params: Iterable[tuple[str, str]] = ()) -> str:
@@ -173,7 +172,6 @@ class WebhookSender:
         """
         token = str(uuid4())
         repeat: Repeat | None = None
-        self.in_flight += 1
         try:
             await self.gate.wait()
             for fault in self.faults.strike(webhook):
@@ -193,10 +191,8 @@ class WebhookSender:
                 self._repeat(webhook, token, repeat)
             return delivery
         finally:
-            self.in_flight -= 1
             if follower := self._postponed.pop(webhook.call_sid, None):
                 follower.set()
-            self.changes.notify()
 
     async def _postpone(self, call_sid: str, at_most: float) -> None:
         if earlier := self._postponed.pop(call_sid, None):
@@ -216,11 +212,7 @@ class WebhookSender:
                     await self._with_retries(webhook, token)
             except CarrierError:
                 return  # Nobody waits for a repetition's answer; the log has it.
-            finally:
-                self.in_flight -= 1
-                self.changes.notify()
 
-        self.in_flight += 1
         self.tasks.spawn(again(), "repeated webhook")
 
     async def _with_retries(self, webhook: Webhook, token: str) -> Delivery:
@@ -269,6 +261,7 @@ class WebhookSender:
         loop = asyncio.get_running_loop()
         delivery.sent_at = loop.time()
         self.log.append(delivery)
+        self.changes.notify()
         delivery.error, delivery.outcome = "abandoned", "rt"
         try:
             await self._exchange(delivery, overrides)
