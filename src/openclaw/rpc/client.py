@@ -12,6 +12,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import cast
@@ -22,6 +23,7 @@ from msgspec import UNSET
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from websockets.sync.client import ClientConnection, connect
 
+from openclaw import __version__
 from openclaw.errors import (
     FrameError,
     GatewayRefused,
@@ -40,6 +42,7 @@ from openclaw.rpc.frames import (
     encode,
     parse_server_frame,
 )
+from openclaw.rpc.peer import is_loopback
 
 SCOPES = (
     "operator.admin",
@@ -51,7 +54,6 @@ SCOPES = (
 
 _MAX_MESSAGE_BYTES = 26_214_400
 _KEPT_EVENTS = 1000
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 _REMEDIES = {
     "AUTH_TOKEN_MISSING": "set OPENCLAW_GATEWAY_TOKEN or gateway.auth.token, or pass --token",
@@ -71,7 +73,8 @@ _REMEDIES = {
 class GatewayClient:
     """A connection to a gateway. Create it with `GatewayClient.connect`; use it in one thread."""
 
-    def __init__(self, socket: ClientConnection, url: str) -> None:
+    def __init__(self, connection: ExitStack, socket: ClientConnection, url: str) -> None:
+        self._connection = connection
         self._socket = socket
         self._url = url
         self._events: deque[Event] = deque(maxlen=_KEPT_EVENTS)
@@ -95,13 +98,12 @@ class GatewayClient:
         identity, IdentityFileError.
         """
         deadline = time.monotonic() + timeout
-        socket = _open(url, timeout)
-        client = cls(socket, url)
-        try:
+        with ExitStack() as opening:
+            socket = _open(opening, url, timeout)
+            client = cls(opening.pop_all(), socket, url)
+            opening.enter_context(client)
             client._shake_hands(token, password, identity_path, deadline, timeout)
-        except BaseException:
-            socket.close()
-            raise
+            opening.pop_all()
         return client
 
     def call(
@@ -147,7 +149,7 @@ class GatewayClient:
 
     def close(self) -> None:
         """Says goodbye."""
-        self._socket.close()
+        self._connection.close()
 
     def __enter__(self) -> GatewayClient:
         return self
@@ -176,7 +178,7 @@ class GatewayClient:
             # Node gateways know a fixed list of clients; this is the one that we are.
             "client": {
                 "id": "cli",
-                "version": "0.1.0",
+                "version": __version__,
                 "platform": sys.platform,
                 "mode": "cli",
             },
@@ -253,13 +255,13 @@ class _Challenge(msgspec.Struct):
     nonce: str
 
 
-def _open(url: str, timeout: float) -> ClientConnection:
+def _open(opening: ExitStack, url: str, timeout: float) -> ClientConnection:
     parts = urlsplit(url)
     if parts.scheme not in ("ws", "wss") or not parts.hostname:
         raise GatewayRefused(
             f"not a gateway URL: {url}", "INVALID_URL", "write it as ws://host:port or wss://host"
         )
-    local = parts.hostname in _LOOPBACK or parts.hostname.startswith("127.")
+    local = is_loopback(parts.hostname)
     allowed = os.environ.get("OPENCLAW_ALLOW_INSECURE_PRIVATE_WS") == "1"
     if parts.scheme == "ws" and not local and not allowed:
         raise GatewayRefused(
@@ -269,13 +271,15 @@ def _open(url: str, timeout: float) -> ClientConnection:
             "OPENCLAW_ALLOW_INSECURE_PRIVATE_WS=1",
         )
     try:
-        return connect(
-            url,
-            open_timeout=timeout,
-            close_timeout=1.0,
-            max_size=_MAX_MESSAGE_BYTES,
-            compression=None,
-            proxy=None if local else True,
+        return opening.enter_context(
+            connect(
+                url,
+                open_timeout=timeout,
+                close_timeout=1.0,
+                max_size=_MAX_MESSAGE_BYTES,
+                compression=None,
+                proxy=None if local else True,
+            )
         )
     except TimeoutError as exc:
         raise GatewayTimeout(f"a connection to {url}", timeout) from exc

@@ -49,6 +49,12 @@ class Limits:
     """How long running requests may go on when the server stops."""
 
 
+def busy() -> RpcError:
+    """The answer to one request too many."""
+    text = "too many requests in progress"
+    return RpcError("UNAVAILABLE", text, {"code": "busy"}, retryable=True)
+
+
 class Gateway(Protocol):
     """What a connection needs of the server it belongs to."""
 
@@ -71,8 +77,8 @@ class Gateway(Protocol):
         """The payload of hello-ok."""
         ...
 
-    def accepts_more(self) -> bool:
-        """Whether one more request may be started."""
+    def obstacle(self) -> RpcError | None:
+        """Why no further request can be started now, if so."""
         ...
 
     def serve(
@@ -259,13 +265,11 @@ class Connection:
                 await self.close(POLICY_CLOSE, text)
                 return False
             return True
-        if len(self._in_flight) >= self._gateway.limits.max_in_flight or (
-            not self._gateway.accepts_more()
-        ):
-            error = RpcError(
-                "UNAVAILABLE", "too many requests in progress", {"code": "busy"}, retryable=True
-            )
-            self._answer(failure(request.id, error))
+        obstacle = self._gateway.obstacle()
+        if len(self._in_flight) >= self._gateway.limits.max_in_flight:
+            obstacle = busy()
+        if obstacle is not None:
+            self._answer(failure(request.id, obstacle))
             return True
         task = self._gateway.serve(request, self.caller, self._answer)
         self._in_flight.add(task)

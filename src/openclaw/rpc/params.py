@@ -53,7 +53,7 @@ def _schema_of(shape: type) -> tuple[Schema, Mapping[str, Schema]]:
     return root, cast("Mapping[str, Schema]", definitions)
 
 
-def _any_value(_: type) -> Schema:
+def _any_value(_: type) -> dict[str, object]:
     """The schema of `object`. (An empty one would not be taken for an answer.)"""
     return {"description": "any JSON value"}
 
@@ -65,11 +65,10 @@ def _check(
         name = str(schema["$ref"]).rsplit("/", 1)[-1]
         return _check(value, definitions[name], definitions, path)
     if "anyOf" in schema:
-        branches = [
-            _check(value, branch, definitions, path)
-            for branch in cast("Sequence[Schema]", schema["anyOf"])
-        ]
-        return min(branches, key=len)
+        branches = cast("Sequence[Schema]", schema["anyOf"])
+        # An optional value that is there is judged as that value, not as a failed null.
+        meant = [branch for branch in branches if value is None or branch.get("type") != "null"]
+        return min((_check(value, branch, definitions, path) for branch in meant), key=len)
     if "enum" in schema:
         allowed = cast("Sequence[object]", schema["enum"])
         return [] if value in allowed else [_at(path, "must be equal to one of the allowed values")]
@@ -126,8 +125,6 @@ def _check_bounds(value: object, schema: Schema, path: str) -> list[str]:
 def _is(value: object, expected: str) -> bool:
     if isinstance(value, bool):
         return expected == "boolean"
-    if expected == "integer" and isinstance(value, float):
-        return value.is_integer()
     return isinstance(value, _TYPE_OF_JSON[expected])
 
 

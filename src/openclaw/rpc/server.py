@@ -16,7 +16,8 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from openclaw.rpc.connection import Connection, Limits
+from openclaw.errors import RpcError
+from openclaw.rpc.connection import Connection, Limits, busy
 from openclaw.rpc.frames import Request, Response, encoded_payload
 from openclaw.rpc.handshake import (
     Admission,
@@ -36,7 +37,7 @@ from openclaw.tasks import Supervisor
 
 log = logging.getLogger(__name__)
 
-CORE_EVENTS = ("connect.challenge", "tick", "health", "shutdown", "agent", "chat")
+CORE_EVENTS = ("connect.challenge", "tick", "shutdown", "agent", "chat")
 
 SERVICE_RESTART_CLOSE = 1012
 
@@ -56,6 +57,7 @@ class RpcServer:
 
     `snapshot` gives the picture of the gateway for hello-ok (presence, health, uptimeMs, ...),
     `readiness` what `/readyz` says, `invoke_tool` runs a tool for `/tools/invoke`.
+    `events` names what else will be published, for hello-ok.
     `clock_ms`, `monotonic` and `new_id` are replaced where a test needs to know them.
     """
 
@@ -205,9 +207,12 @@ class RpcServer:
             policy=self.limits.policy,
         )
 
-    def accepts_more(self) -> bool:
-        """Whether one more request may be started."""
-        return not self._stopping and len(self._requests) < self.limits.max_in_flight_total
+    def obstacle(self) -> RpcError | None:
+        """Why no further request can be started now, if so."""
+        if self._stopping:
+            text = "the gateway is stopping"
+            return RpcError("UNAVAILABLE", text, {"code": "stopping"}, retryable=True)
+        return busy() if len(self._requests) >= self.limits.max_in_flight_total else None
 
     def serve(
         self, request: Request, caller: Caller, answer: Callable[[Response], None]
