@@ -268,6 +268,7 @@ class Line:
 
     def _reject(self, verb: Reject) -> None:
         if self.call.inbound and self.call.answered_at is None:
+            # Which end status a refusal gets is not documented; this is our choice.
             self.finish("busy" if verb.reason == "busy" else "failed", "document", "603")
         else:
             self._exchange.violation(self.call, "<Reject> on a call that is answered")

@@ -187,6 +187,7 @@ class RestApi:
             case "canceled":
                 raise _not_in_progress("cancel")
             case "completed" if not call.over:
+                # Undocumented for a call that still rings: it is taken as canceled.
                 answered = call.answered_at is not None
                 line.finish("completed" if answered else "canceled", "gateway", "487")
             case "completed":

@@ -26,7 +26,11 @@ MAX_LOG = 200_000
 
 Kind: TypeAlias = Literal["document", "fallback", "status", "partial", "amd"]
 _Outcome: TypeAlias = Literal["", "ct", "rt", "4xx", "5xx"]
-"""Empty is success; the others are the failures that a retry policy names."""
+"""Empty is success; the others are the failures that a retry policy names.
+
+A connection that is lost after it was made counts as `rt`, so the default policy (`ct`) does not
+retry it; Twilio documents neither that nor how long it waits before a retry.
+"""
 _FORM = "application/x-www-form-urlencoded; charset=UTF-8"
 
 
