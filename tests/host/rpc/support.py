@@ -17,9 +17,9 @@ import aiohttp
 from openclaw.errors import ToolNotAvailable
 from openclaw.rpc.connection import Limits
 from openclaw.rpc.handshake import AuthPolicy, Policy
-from openclaw.rpc.router import Caller, RpcRouter
+from openclaw.rpc.router import Caller, RpcHandler, RpcRouter
 from openclaw.rpc.server import Readiness, RpcServer
-from openclaw.rpc.tools_http import ToolInvocation
+from openclaw.rpc.tools_http import InvokeTool, ToolInvocation
 
 TOKEN = "tok-py-0123456789"
 PATIENCE_S = 5.0
@@ -31,6 +31,7 @@ SCOPES = (
     "operator.pairing",
 )
 JsonObject = dict[str, object]
+Params = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ def a_server(
     bounds: Limits | None = None,
     trusted_proxies: Sequence[str] = (),
     readiness: Callable[[], Readiness] = Readiness,
+    invoke_tool: InvokeTool = echo_tool,
     clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     monotonic: Callable[[], float] = time.monotonic,
     new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
@@ -101,7 +103,7 @@ def a_server(
             "stateVersion": {"presence": 0, "health": 0},
             "uptimeMs": 1,
         },
-        invoke_tool=echo_tool,
+        invoke_tool=invoke_tool,
         readiness=readiness,
         limits=bounds or limits(),
         trusted_proxies=[ipaddress.ip_network(p) for p in trusted_proxies],
@@ -119,6 +121,7 @@ async def serving(
     bounds: Limits | None = None,
     trusted_proxies: Sequence[str] = (),
     readiness: Callable[[], Readiness] = Readiness,
+    invoke_tool: InvokeTool = echo_tool,
     clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     monotonic: Callable[[], float] = time.monotonic,
     new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
@@ -131,6 +134,7 @@ async def serving(
         bounds=bounds,
         trusted_proxies=trusted_proxies,
         readiness=readiness,
+        invoke_tool=invoke_tool,
         clock_ms=clock_ms,
         monotonic=monotonic,
         new_id=new_id,
@@ -258,3 +262,31 @@ def a_caller(
     """A caller without a connection, who keeps the events that are sent to him."""
     kept = [] if events is None else events
     return Caller("conn", "cli", role, frozenset(scopes), 4, lambda e, p: kept.append((e, p)))
+
+
+def router(**handlers: RpcHandler) -> RpcRouter:
+    """A router with these methods, each as a plugin's that needs read."""
+    made = RpcRouter()
+    for name, handler in handlers.items():
+        made.add(name, handler, "operator.read", plugin=True)
+    return made
+
+
+async def echo(params: Params, caller: Caller) -> object:
+    """A method that gives back its parameters."""
+    return dict(params)
+
+
+class Gate:
+    """A method that answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.open = asyncio.Event()
+        self.finished = asyncio.Event()
+
+    async def method(self, params: Params, caller: Caller) -> object:
+        self.begun.set()
+        await self.open.wait()
+        self.finished.set()
+        return "done"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from websockets.sync.server import ServerConnection, serve
 
 from openclaw.errors import (
     GatewayRefused,
@@ -221,6 +223,78 @@ def test_another_kind_of_server() -> None:
     with listening(web) as port, pytest.raises(GatewayUnreachable) as unreachable:
         GatewayClient.connect(f"ws://127.0.0.1:{port}", timeout=2)
     assert not unreachable.value.refused
+
+
+@contextmanager
+def pretending(talk: Callable[[ServerConnection], None]) -> Generator[str]:
+    """A websocket server that follows a script of its own."""
+    with serve(talk, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
+        server.shutdown()
+        thread.join(PATIENCE_S)
+
+
+CHALLENGE = '{"type":"event","event":"connect.challenge","payload":{"nonce":"n","ts":1}}'
+
+
+def answer(peer: ServerConnection, body: Mapping[str, object]) -> None:
+    """Answers the next request."""
+    request = json.loads(peer.recv(timeout=PATIENCE_S))
+    peer.send(json.dumps({"type": "res", "id": request["id"], **body}))
+
+
+def test_a_node_gateway_puts_plugin_errors_into_the_payload() -> None:
+    def node(peer: ServerConnection) -> None:
+        peer.send(CHALLENGE)
+        answer(peer, {"ok": True, "payload": {"type": "hello-ok", "protocol": 3}})
+        answer(peer, {"ok": False, "payload": {"error": "Call not found"}})
+        answer(peer, {"ok": False})
+
+    with pretending(node) as url, GatewayClient.connect(url, token=TOKEN) as client:
+        with pytest.raises(RpcFailed, match="Call not found"):
+            client.call("voicecall.end", {"callId": "x"})
+        with pytest.raises(RpcFailed, match="unknown error"):
+            client.call("voicecall.end", {"callId": "x"})
+
+
+@pytest.mark.parametrize(
+    ("frames", "close", "error"),
+    [
+        ([], None, GatewayTimeout),
+        (["hello"], None, GatewayUnreachable),
+        (['{"type":"event","event":"connect.challenge"}'], None, GatewayUnreachable),
+        ([CHALLENGE], None, GatewayTimeout),
+        ([CHALLENGE], (1008, "pairing required"), GatewayRefused),
+        ([CHALLENGE], (1011, "broken"), GatewayUnreachable),
+    ],
+)
+def test_handshakes_that_lead_nowhere(
+    frames: list[str], close: tuple[int, str] | None, error: type[Exception]
+) -> None:
+    released = threading.Event()
+
+    def server(peer: ServerConnection) -> None:
+        for frame in frames:
+            peer.send(frame)
+        if close is not None:
+            peer.close(*close)
+        released.wait(PATIENCE_S)
+
+    with pretending(server) as url:
+        with pytest.raises(error):
+            GatewayClient.connect(url, token=TOKEN, timeout=0.3)
+        released.set()
+
+
+def test_hello_without_content() -> None:
+    def server(peer: ServerConnection) -> None:
+        peer.send(CHALLENGE)
+        answer(peer, {"ok": True, "payload": None})
+
+    with pretending(server) as url, pytest.raises(GatewayUnreachable, match="without content"):
+        GatewayClient.connect(url, token=TOKEN, timeout=2)
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
@@ -13,51 +12,24 @@ import aiohttp
 import msgspec
 import pytest
 
-from openclaw.errors import PortTaken, RpcError
+from openclaw.errors import FrameError, RpcError
 from openclaw.rpc.device import SignedFacts, load_or_create_identity
 from openclaw.rpc.handshake import AuthPolicy
-from openclaw.rpc.router import Caller, RpcRouter, TwoPhase
-from openclaw.rpc.server import Readiness
+from openclaw.rpc.router import Caller, TwoPhase
 from tests.host.rpc.support import (
     PATIENCE_S,
     TOKEN,
+    Gate,
     JsonObject,
-    a_server,
+    Params,
     connect_params,
     connected,
+    echo,
     limits,
+    router,
     serving,
     wired,
 )
-
-Params = Mapping[str, object]
-
-
-def router(**handlers: Callable[[Params, Caller], Awaitable[object]]) -> RpcRouter:
-    made = RpcRouter()
-    for name, handler in handlers.items():
-        made.add(name, handler, "operator.read", plugin=True)
-    return made
-
-
-async def echo(params: Params, caller: Caller) -> object:
-    return dict(params)
-
-
-class Gate:
-    """A method that answers when it is told to."""
-
-    def __init__(self) -> None:
-        self.begun = asyncio.Event()
-        self.open = asyncio.Event()
-        self.finished = asyncio.Event()
-
-    async def method(self, params: Params, caller: Caller) -> object:
-        self.begun.set()
-        await self.open.wait()
-        self.finished.set()
-        return "done"
-
 
 # --- frames and handshake over the socket ---
 
@@ -394,130 +366,19 @@ async def test_without_auth_only_local_clients_are_admitted() -> None:
                 assert cast("JsonObject", answer["error"])["code"] == "NOT_PAIRED"
 
 
-async def test_open_door_without_a_lock_is_refused() -> None:
-    server = a_server(auth=AuthPolicy(mode="none"))
-    with pytest.raises(ValueError, match="Refusing to bind gateway to"):
-        await server.start("0.0.0.0", 0)
+async def test_events_that_cannot_be_sent(caplog: pytest.LogCaptureFixture) -> None:
+    async def announces(params: Params, caller: Caller) -> object:
+        caller.send_event("agent", object())
+        caller.send_event("agent", {"fine": True})
+        return None
 
-
-# --- HTTP ---
-
-
-async def test_health_and_readiness() -> None:
-    failing: list[str] = []
-    async with (
-        serving(readiness=lambda: Readiness(failing=failing)) as gateway,
-        aiohttp.ClientSession(f"http://127.0.0.1:{gateway.port}") as http,
-    ):
-        for path in ("/health", "/healthz"):
-            async with http.get(path) as response:
-                assert (response.status, await response.json()) == (
-                    200,
-                    {"ok": True, "status": "live"},
-                )
-        async with http.get("/readyz") as response:
-            body = await response.json()
-            assert (response.status, body["ready"], body["failing"]) == (200, True, [])
-            assert isinstance(body["uptimeMs"], int)
-        failing.append("voice-call")
-        async with http.get("/ready") as response:
-            body = await response.json()
-            assert (response.status, body["ready"], body["failing"]) == (503, False, failing)
-        async with http.get("/elsewhere") as response:
-            assert response.status == 404
-        async with http.post("/health") as response:
-            assert response.status == 405
-
-
-async def test_tools_over_http() -> None:
-    bearer = {"Authorization": f"Bearer {TOKEN}"}
-    async with (
-        serving() as gateway,
-        aiohttp.ClientSession(f"http://127.0.0.1:{gateway.port}") as http,
-    ):
-        call = {"tool": "echo", "action": "get_status", "args": {"callId": "c"}}
-        async with http.post("/tools/invoke", json=call, headers=bearer) as response:
-            body = await response.json()
-            assert response.status == 200
-            assert body["ok"] is True
-            assert body["result"]["details"] == {"action": "get_status", "callId": "c"}
-        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}):
-            async with http.post("/tools/invoke", json=call, headers=headers) as response:
-                assert response.status == 401
-                assert await response.json() == {
-                    "error": {"message": "Unauthorized", "type": "unauthorized"}
-                }
-        async with http.post("/tools/invoke", json={"tool": "x"}, headers=bearer) as response:
-            assert response.status == 404
-            assert await response.json() == {
-                "ok": False,
-                "error": {"type": "not_found", "message": "Tool not available: x"},
-            }
-        async with http.post("/tools/invoke", data=b"{", headers=bearer) as response:
-            assert response.status == 400
-        async with http.get("/tools/invoke", headers=bearer) as response:
-            assert response.status == 405
-        page = {**bearer, "Origin": "https://evil.example"}
-        async with http.post("/tools/invoke", json=call, headers=page) as response:
-            assert response.status == 403
-        large = b'{"tool":"echo","pad":"' + b"x" * 2_200_000 + b'"}'
-        async with http.post("/tools/invoke", data=io.BytesIO(large), headers=bearer) as response:
-            assert response.status == 413
-
-
-# --- start and stop ---
-
-
-async def test_both_loopback_addresses_share_the_port() -> None:
-    async with serving() as gateway:
-        for host in ("127.0.0.1", "[::1]"):
-            async with (
-                aiohttp.ClientSession() as http,
-                http.get(f"http://{host}:{gateway.port}/healthz") as response,
-            ):
-                assert response.status == 200
-
-
-async def test_port_taken() -> None:
-    async with serving() as gateway:
-        with pytest.raises(PortTaken) as taken:
-            await a_server().start("127.0.0.1", gateway.port)
-        assert taken.value.port == gateway.port
-        assert str(gateway.port) in str(taken.value)
-
-
-async def test_shutdown_says_goodbye_then_closes() -> None:
-    gate = Gate()
-    async with serving(router(wait=gate.method)) as gateway, connected(gateway) as wire:
-        request = await wire.request("wait")
-        await asyncio.wait_for(gate.begun.wait(), PATIENCE_S)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(gateway.server.stop("gateway restarting", 1500))
-            gate.open.set()
-            assert (await wire.answer(request))["payload"] == "done"
-            farewell = await wire.event("shutdown")
-            assert farewell["payload"] == {
-                "reason": "gateway restarting",
-                "restartExpectedMs": 1500,
-            }
-            assert await wire.closed() == (1012, "service restart")
-
-
-async def test_shutdown_does_not_wait_for_ever() -> None:
-    gate = Gate()
-    async with (
-        serving(router(wait=gate.method), bounds=limits(drain_s=0.05)) as gateway,
-        connected(gateway) as wire,
-    ):
-        await wire.request("wait")
-        await asyncio.wait_for(gate.begun.wait(), PATIENCE_S)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(gateway.server.stop())
-            farewell = await wire.event("shutdown")
-            payload = {"reason": "gateway stopping", "restartExpectedMs": None}
-            assert farewell["payload"] == payload
-            assert (await wire.closed())[0] == 1012
-        assert not gate.finished.is_set()
+    async with serving(router(announces=announces)) as gateway, connected(gateway) as wire:
+        await wire.request("announces")
+        event = await wire.event("agent")
+        assert (event["payload"], event["seq"]) == ({"fine": True}, 1)
+        assert "event cannot be sent" in caplog.messages
+        with pytest.raises(FrameError):
+            gateway.server.publish("agent", object())
 
 
 # --- strictness: Node's clients drop what does not fit ---

@@ -1,0 +1,78 @@
+"""How the server starts and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+import pytest
+
+from openclaw.errors import PortTaken
+from openclaw.rpc.handshake import AuthPolicy
+from tests.host.rpc.support import (
+    PATIENCE_S,
+    Gate,
+    a_server,
+    connected,
+    limits,
+    router,
+    serving,
+)
+
+
+async def test_both_loopback_addresses_share_the_port() -> None:
+    async with serving() as gateway:
+        for host in ("127.0.0.1", "[::1]"):
+            async with (
+                aiohttp.ClientSession() as http,
+                http.get(f"http://{host}:{gateway.port}/healthz") as response,
+            ):
+                assert response.status == 200
+
+
+async def test_port_taken() -> None:
+    async with serving() as gateway:
+        with pytest.raises(PortTaken) as taken:
+            await a_server().start("127.0.0.1", gateway.port)
+        assert taken.value.port == gateway.port
+        assert str(gateway.port) in str(taken.value)
+
+
+async def test_shutdown_says_goodbye_then_closes() -> None:
+    gate = Gate()
+    async with serving(router(wait=gate.method)) as gateway, connected(gateway) as wire:
+        request = await wire.request("wait")
+        await asyncio.wait_for(gate.begun.wait(), PATIENCE_S)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(gateway.server.stop("gateway restarting", 1500))
+            gate.open.set()
+            assert (await wire.answer(request))["payload"] == "done"
+            farewell = await wire.event("shutdown")
+            assert farewell["payload"] == {
+                "reason": "gateway restarting",
+                "restartExpectedMs": 1500,
+            }
+            assert await wire.closed() == (1012, "service restart")
+
+
+async def test_shutdown_does_not_wait_for_ever() -> None:
+    gate = Gate()
+    async with (
+        serving(router(wait=gate.method), bounds=limits(drain_s=0.05)) as gateway,
+        connected(gateway) as wire,
+    ):
+        await wire.request("wait")
+        await asyncio.wait_for(gate.begun.wait(), PATIENCE_S)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(gateway.server.stop())
+            farewell = await wire.event("shutdown")
+            payload = {"reason": "gateway stopping", "restartExpectedMs": None}
+            assert farewell["payload"] == payload
+            assert (await wire.closed())[0] == 1012
+        assert not gate.finished.is_set()
+
+
+async def test_open_door_without_a_lock_is_refused() -> None:
+    server = a_server(auth=AuthPolicy(mode="none"))
+    with pytest.raises(ValueError, match="Refusing to bind gateway to"):
+        await server.start("0.0.0.0", 0)
