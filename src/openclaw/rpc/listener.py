@@ -24,7 +24,6 @@ class ByteGate(asyncio.Protocol):
     def __init__(self, inner: asyncio.Protocol) -> None:
         self._inner = inner
         self._budget: int | None = None
-        self._transport: asyncio.Transport | None = None
         self._on_excess: Callable[[], None] | None = None
 
     def arm(self, budget: int, on_excess: Callable[[], None]) -> None:

@@ -284,9 +284,9 @@ class RpcServer:
             self._unknown -= 1
 
         self._unknown += 1
-        self._connections.add(connection)
         try:
             await socket.prepare(request)
+            self._connections.add(connection)
             transport = request.transport
             if transport is not None:
                 await connection.run(transport, on_admitted)

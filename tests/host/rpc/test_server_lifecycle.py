@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import aiohttp
 import pytest
@@ -21,13 +22,33 @@ from tests.host.rpc.support import (
 
 
 async def test_both_loopback_addresses_share_the_port() -> None:
-    async with serving() as gateway:
-        for host in ("127.0.0.1", "[::1]"):
-            async with (
-                aiohttp.ClientSession() as http,
-                http.get(f"http://{host}:{gateway.port}/healthz") as response,
-            ):
-                assert response.status == 200
+    server = a_server()
+    listener = await server.start("localhost", 0)
+    port = listener.port
+    assert listener.addresses == [f"127.0.0.1:{port}", f"[::1]:{port}"]
+    for address in listener.addresses:
+        async with (
+            aiohttp.ClientSession() as http,
+            http.get(f"http://{address}/healthz") as response,
+        ):
+            assert response.status == 200
+    await server.stop()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", port)
+
+
+async def test_a_port_taken_on_the_second_address_frees_the_first() -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(PortTaken):
+            await a_server().start("127.0.0.1", port)
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", port)
+
+
+async def test_an_address_of_another_machine() -> None:
+    with pytest.raises(OSError, match="assign"):
+        await a_server().start("192.0.2.1", 0)
 
 
 async def test_port_taken() -> None:
