@@ -230,7 +230,7 @@ class GatewayClient:
 
     def _send(self, request: Request) -> None:
         try:
-            self._socket.send(encode(request))
+            self._socket.send(encode(request).decode())
         except ConnectionClosed as exc:
             raise self._broken(exc) from exc
 

@@ -102,7 +102,7 @@ class Connection:
         self._gateway = gateway
         self._socket = socket
         self._peer = peer
-        self._out: deque[str] = deque()
+        self._out: deque[bytes] = deque()
         self._out_bytes = 0
         self._out_ready = asyncio.Event()
         self._out_empty = asyncio.Event()
@@ -133,12 +133,12 @@ class Connection:
         if caller is None or caller.role != "operator" or not caller.may(scope) or self._closed:
             return
         try:
-            text = encode(Event(event=event, payload=payload, seq=self._seq + 1))
+            data = encode(Event(event=event, payload=payload, seq=self._seq + 1))
         except FrameError:
             log.exception("event cannot be sent", extra={"event": event})
             return
         self._seq += 1
-        self._send(text)
+        self._send(data)
 
     async def close(self, code: int, reason: str) -> None:
         """Sends what is queued and closes, both within the limits' `close_s`."""
@@ -162,7 +162,7 @@ class Connection:
         request_id = ""
         try:
             async with asyncio.timeout(limits.handshake_s):
-                await self._socket.send_str(encode(challenge(nonce, self._gateway.now_ms())))
+                await self._send_now(encode(challenge(nonce, self._gateway.now_ms())))
                 text = await self._first_message(excess)
                 if text is None:
                     return False
@@ -217,7 +217,7 @@ class Connection:
             send_event=self.send_event,
         )
         hello = self._gateway.hello(admission, self.conn_id)
-        await self._socket.send_str(encode(success(request.id, hello)))
+        await self._send_now(encode(success(request.id, hello)))
         log.info(
             "client connected",
             extra={"conn": self.conn_id, "client": admission.client_id, "role": admission.role},
@@ -230,7 +230,7 @@ class Connection:
         )
         try:
             async with asyncio.timeout(self._gateway.limits.close_s):
-                await self._socket.send_str(encode(failure(request_id, refusal.error)))
+                await self._send_now(encode(failure(request_id, refusal.error)))
         except (TimeoutError, ConnectionError):
             return
         await self._close(refusal.close_code, str(refusal))
@@ -278,7 +278,7 @@ class Connection:
 
     def _answer(self, response: Response) -> None:
         try:
-            text = encode(response)
+            data = encode(response)
         except FrameError:
             log.exception("answer cannot be sent", extra={"conn": self.conn_id})
             error = RpcError(
@@ -286,14 +286,14 @@ class Connection:
                 "the result cannot be sent; the gateway's log has the reason",
                 {"code": "internal_error"},
             )
-            text = encode(failure(response.id, error))
-        self._send(text)
+            data = encode(failure(response.id, error))
+        self._send(data)
 
-    def _send(self, text: str) -> None:
+    def _send(self, data: bytes) -> None:
         if self._closed:
             return
-        self._out.append(text)
-        self._out_bytes += len(text)
+        self._out.append(data)
+        self._out_bytes += len(data)
         self._out_empty.clear()
         self._out_ready.set()
         if self._out_bytes > self._gateway.limits.policy.max_buffered_bytes:
@@ -305,16 +305,16 @@ class Connection:
                 self._transport.abort()
 
     async def _write(self) -> None:
-        """Sends what is queued; `send_str` waits while the client's socket is full."""
+        """Sends what is queued, as fast as the client's socket takes it."""
         try:
             while True:
                 await self._out_ready.wait()
                 while self._out:
-                    text = self._out[0]
-                    await self._socket.send_str(text)
+                    data = self._out[0]
+                    await self._send_now(data)
                     if self._out:  # cutting a slow client off empties the queue meanwhile
                         self._out.popleft()
-                    self._out_bytes -= len(text)
+                    self._out_bytes -= len(data)
                 self._out_ready.clear()
                 self._out_empty.set()
         except ConnectionError:
@@ -322,6 +322,10 @@ class Connection:
         finally:
             self._closed = True
             self._out_empty.set()
+
+    async def _send_now(self, data: bytes) -> None:
+        """Sends a text message; waits while the socket is full."""
+        await self._socket.send_frame(data, WSMsgType.TEXT)
 
     async def _close(self, code: int, reason: str) -> None:
         text = reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")

@@ -108,10 +108,10 @@ def parse_server_frame(data: str | bytes) -> ServerFrame:
         raise FrameError("invalid frame: not JSON", is_json=False) from None
 
 
-def encode(frame: Request | Response | Event) -> str:
-    """The frame as text. Raises FrameError if a payload holds what JSON cannot express."""
+def encode(frame: Request | Response | Event) -> bytes:
+    """The frame as UTF-8 text. Raises FrameError if a payload holds what JSON cannot express."""
     try:
-        return _encoder.encode(frame).decode()
+        return _encoder.encode(frame)
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as exc:
         raise FrameError(f"cannot be sent as JSON: {exc}") from exc
 
