@@ -322,7 +322,7 @@ class GatewayUnreachable(GatewayCallError):
 
 
 class GatewayRefused(GatewayCallError):
-    """We are not let in. `code` is stable (`AUTH_TOKEN_MISMATCH`, ...), `remedy` says what to do."""
+    """We are not let in. `code` is stable (`AUTH_TOKEN_MISMATCH`, ...), `remedy` is what to do."""
 
     def __init__(self, message: str, code: str, remedy: str) -> None:
         super().__init__(message)
