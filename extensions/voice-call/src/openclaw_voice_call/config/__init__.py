@@ -1,0 +1,1 @@
+"""The plugin's section of the configuration: `plugins.entries.voice-call.config`."""

@@ -1,0 +1,93 @@
+"""What the owner is told at start about a configuration that is valid. Pure."""
+
+import ipaddress
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import urlsplit
+
+from openclaw_voice_call.call.opening import InboundPolicy
+from openclaw_voice_call.config.base import BASE_PATH
+from openclaw_voice_call.config.model import VoiceCallConfig
+
+ACTIVE_CARRIERS: Final = ("mock", "twilio")
+
+
+def inactive(config: VoiceCallConfig) -> tuple[str, ...]:
+    """Settings that are checked and have no effect yet, one line each."""
+    return tuple(f"{BASE_PATH}.{line}" for line in _inactive(config))
+
+
+def risks(config: VoiceCallConfig) -> tuple[str, ...]:
+    """Settings that open a door, or that cannot work as they stand; one line each."""
+    return tuple(f"{BASE_PATH}.{line}" for line in _risks(config))
+
+
+def _inactive(config: VoiceCallConfig) -> Iterator[str]:
+    if config.provider is not None and config.provider not in ACTIVE_CARRIERS:
+        yield f'provider: the carrier "{config.provider}" is not active yet; no call can be made'
+    if config.streaming.enabled:
+        yield (
+            "streaming.enabled: live audio is not active yet; calls use the carrier's own voice "
+            "and speech recognition"
+        )
+    if config.tunnel.provider != "none":
+        yield (
+            f'tunnel.provider: "{config.tunnel.provider}" is not active yet; '
+            "run the tunnel yourself and set publicUrl"
+        )
+    if config.tailscale.mode != "off":
+        yield (
+            f'tailscale.mode: "{config.tailscale.mode}" is not active yet; '
+            "run tailscale yourself and set publicUrl"
+        )
+    if "stt" in config.model_fields_set:
+        yield "stt: not active yet; the carrier recognises speech"
+    if config.tts.model_fields_set:
+        yield "tts: not active yet; the carrier's own voice speaks"
+    if config.inbound_policy is InboundPolicy.PAIRING:
+        yield "inboundPolicy: pairing codes are not active yet; the numbers of allowFrom may call"
+
+
+def _risks(config: VoiceCallConfig) -> Iterator[str]:
+    if config.skip_signature_verification:
+        yield (
+            "skipSignatureVerification: webhooks are NOT verified; anybody who reaches the webhook "
+            "server can place words in calls"
+        )
+    security = config.webhook_security
+    bounded = security.allowed_hosts or security.trusted_proxy_ips
+    if security.trust_forwarding_headers and not bounded:
+        yield (
+            "webhookSecurity.trustForwardingHeaders: any sender may choose the URL that signatures "
+            "are checked against; set allowedHosts or trustedProxyIPs too"
+        )
+    if config.inbound_policy is InboundPolicy.OPEN:
+        yield "inboundPolicy: open lets everybody who knows the number talk to the agent"
+    elif config.inbound_policy is not InboundPolicy.DISABLED and not config.allow_from:
+        yield f"allowFrom: empty, so the policy {config.inbound_policy} admits nobody"
+    if config.provider != "mock":
+        yield from _unreachable(config)
+
+
+def _unreachable(config: VoiceCallConfig) -> Iterator[str]:
+    """What keeps a carrier on the internet from reaching the webhook."""
+    if config.public_url is None:
+        yield (
+            f"publicUrl: not set, so no carrier can reach {config.serve.path} on port "
+            f"{config.serve.port}"
+        )
+        return
+    url = urlsplit(config.public_url)
+    if url.scheme != "https":
+        yield "publicUrl: not https, so calls can be overheard and altered on the way"
+    if url.hostname and _is_local(url.hostname):
+        yield f"publicUrl: {url.hostname} is an address that only this network can reach"
+
+
+def _is_local(host: str) -> bool:
+    if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
+        return True
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return False
