@@ -1,0 +1,1 @@
+"""The command `openclaw`. Modules here import little at the top: every verb pays for it."""
