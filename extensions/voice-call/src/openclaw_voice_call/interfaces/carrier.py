@@ -27,6 +27,8 @@ class CarrierFeatures(msgspec.Struct, frozen=True):
     is a command over its API (Telnyx, mock)."""
     long_poll_ms: int = 0
     """How long a fetch may be held while the agent thinks; 0 = answer at once."""
+    dials_phones: bool = True
+    """False for a carrier without a phone network: whom it calls need not be a phone number."""
     refuses_unanswered: bool = True
     """An inbound call can be refused without being answered (and billed)."""
 
@@ -131,9 +133,7 @@ class Carrier(Protocol):
         """Lower-case header names of which one must be present before a body is read (A9)."""
         ...
 
-    def verify(
-        self, request: WebhookRequest, urls: Sequence[str], now: float
-    ) -> VerifiedWebhook:
+    def verify(self, request: WebhookRequest, urls: Sequence[str], now: float) -> VerifiedWebhook:
         """Pure. `urls` are the public URLs that the carrier may have signed, likeliest first.
 
         Raises SignatureError; WebhookMalformed when signed but undecodable.

@@ -1,0 +1,1 @@
+"""A phone network without phones: scripted people, real signed webhooks, no cost."""

@@ -1,0 +1,93 @@
+"""The entry point: attaches the plugin to the host. Cheap, and without effects until the start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from openclaw.sdk import ConfigProblem, PluginApi
+from openclaw_voice_call.config.model import VoiceCallConfig
+from openclaw_voice_call.config.notices import inactive, risks
+from openclaw_voice_call.config.parse import parse_config
+from openclaw_voice_call.credentials import missing_credentials, resolve_credentials
+from openclaw_voice_call.errors import (
+    NotConfigured,
+    NotReady,
+    PluginDisabled,
+    ShuttingDown,
+    StoreError,
+    VoiceCallError,
+)
+from openclaw_voice_call.runtime import VoiceCallRuntime, check_exposure
+from openclaw_voice_call.service import CallService
+from openclaw_voice_call.surfaces.rpc import register_rpc
+from openclaw_voice_call.surfaces.tool import register_tool
+
+
+class VoiceCallPlugin:
+    """Implements `openclaw.sdk.Plugin`."""
+
+    id = "voice-call"
+
+    def register(self, api: PluginApi) -> None:
+        """The doors are always there; while the plugin cannot work, they say why (F77, F79)."""
+        voice_call = VoiceCall(api)
+        register_rpc(api, voice_call)
+        register_tool(api, voice_call)
+        api.add_service("voice-call", voice_call.start, voice_call.stop)
+
+    def check_config(
+        self, config: Mapping[str, object], environ: Mapping[str, str]
+    ) -> Sequence[ConfigProblem]:
+        parsed = parse_config(config, environ)
+        if parsed.config is None:
+            return parsed.problems
+        missing = missing_credentials(parsed.config, environ) if parsed.config.enabled else ()
+        return (*parsed.problems, *(each.problem() for each in missing))
+
+
+class VoiceCall:
+    """The running plugin, or the reason why it does not run. Implements `surfaces.ServiceDoor`."""
+
+    def __init__(self, api: PluginApi) -> None:
+        self._api = api
+        self._runtime: VoiceCallRuntime | None = None
+        self._config: VoiceCallConfig | None = None
+        self._reason: VoiceCallError | None = None
+        parsed = parse_config(api.config, api.environ)
+        for warning in parsed.warnings:
+            api.log.warning(warning)
+        if parsed.config is None:
+            api.report_problems(parsed.problems)
+            self._reason = NotConfigured([problem.render() for problem in parsed.problems])
+        elif not parsed.config.enabled:
+            self._reason = PluginDisabled()
+        else:
+            self._config = parsed.config
+            self._reason = NotReady("The voice-call plugin has not started yet")
+
+    def service(self) -> CallService:
+        """What the doors use. Raises the reason why there is none."""
+        if self._runtime is not None:
+            return self._runtime.service
+        raise self._reason or ShuttingDown()
+
+    async def start(self) -> None:
+        config = self._config
+        if config is None:
+            return
+        for line in (*inactive(config), *risks(config)):
+            self._api.log.warning(line)
+        try:
+            credentials = resolve_credentials(config, self._api.environ)
+            check_exposure(config)
+            self._runtime = await VoiceCallRuntime.start(self._api, config, credentials)
+        except (NotReady, StoreError) as error:
+            self._reason = error
+            self._api.log.error("Failed to start runtime: %s", error)
+            self._api.report_problems([ConfigProblem("plugins.entries.voice-call", str(error))])
+
+    async def stop(self) -> None:
+        runtime, self._runtime = self._runtime, None
+        self._reason = ShuttingDown()
+        if runtime is not None:
+            await runtime.stop()

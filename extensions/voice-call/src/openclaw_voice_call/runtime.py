@@ -1,0 +1,231 @@
+"""The composition root: everything of the plugin that lives, built in order, taken down in reverse.
+
+The journal is opened and the calls of the last process are taken up before the webhook server
+listens, so that the first webhook after a restart finds its call.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from openclaw.sdk import PluginApi
+from openclaw_voice_call.call.facts import Fact
+from openclaw_voice_call.call.opening import Refusal
+from openclaw_voice_call.call.phone import normalise
+from openclaw_voice_call.call.record import CallRecord, CallSettings
+from openclaw_voice_call.call.snapshot import state_name
+from openclaw_voice_call.call.types import CallId, Mode
+from openclaw_voice_call.carriers.registry import build_carrier
+from openclaw_voice_call.carriers.setup import CarrierSetup
+from openclaw_voice_call.config.model import VoiceCallConfig
+from openclaw_voice_call.conversation.responder import Responder, ResponderSettings
+from openclaw_voice_call.credentials import Credentials
+from openclaw_voice_call.errors import NotConfigured
+from openclaw_voice_call.interfaces.carrier import InboundOffer
+from openclaw_voice_call.interfaces.links import CallLinks
+from openclaw_voice_call.manager import Admission, CallManager
+from openclaw_voice_call.service import CallService, ServiceSettings
+from openclaw_voice_call.store.sqlite import SqliteCallStore
+from openclaw_voice_call.webhook.pipeline import WebhookPipeline
+from openclaw_voice_call.webhook.public_url import UrlPolicy
+from openclaw_voice_call.webhook.server import WebhookServer
+
+KEEP_FACTS_DAYS: Final = 30
+DEFAULT_GREETING: Final = "Hello! How can I help you?"
+DEFAULT_STORE: Final = "voice-calls"
+
+
+class VoiceCallRuntime:
+    """Made by `start`; `service` is what the doors use."""
+
+    def __init__(self, service: CallService, manager: CallManager, closing: AsyncExitStack) -> None:
+        self.service = service
+        self._manager = manager
+        self._closing = closing
+
+    @classmethod
+    async def start(
+        cls, api: PluginApi, config: VoiceCallConfig, credentials: Credentials
+    ) -> VoiceCallRuntime:
+        """Raises NotConfigured, StoreError, or NotReady when the port is taken."""
+        async with AsyncExitStack() as stack:
+            store = await SqliteCallStore.connect(journal_folder(config, api.state_dir))
+            stack.push_async_callback(store.close)
+            session = await stack.enter_async_context(
+                aiohttp.ClientSession(auto_decompress=True, trust_env=True)
+            )
+            server: WebhookServer | None = None
+
+            def local_webhook_url() -> str:
+                port = server.port if server is not None else config.serve.port
+                return f"http://{_reachable(config.serve.bind)}:{port}{config.serve.path}"
+
+            public_url = config.public_url or local_webhook_url()
+            carrier = build_carrier(
+                config.provider or "",
+                CarrierSetup(
+                    config=config,
+                    credentials=credentials,
+                    links=CallLinks(_with_path(public_url, config.serve.path)),
+                    session=session,
+                    clock=api.clock,
+                    tasks=api.tasks,
+                    local_webhook_url=local_webhook_url,
+                ),
+            )
+            stack.push_async_callback(carrier.close)
+            responder = Responder(
+                api.agents,
+                ResponderSettings(config.response_model, config.response_system_prompt),
+                api.tasks,
+            )
+            manager = CallManager(
+                store=store,
+                carrier=carrier,
+                responder=responder,
+                clock=api.clock,
+                tasks=api.tasks,
+                admission=Admission(
+                    config.inbound_policy,
+                    config.allow_from,
+                    config.inbound_greeting or DEFAULT_GREETING,
+                    config.agent_id,
+                ),
+                settings_for=lambda call, mode, number: call_settings(config, call, mode, number),
+                new_call_id=lambda: CallId(str(uuid.uuid4())),
+                max_live=config.max_concurrent_calls,
+                keep_facts_s=KEEP_FACTS_DAYS * 86_400.0,
+                on_change=_Publisher(api).changed,
+                on_refusal=_Publisher(api).refused,
+            )
+            policy = UrlPolicy(
+                serve_path=config.serve.path,
+                public_url=public_url,
+                allowed_hosts=config.webhook_security.allowed_hosts,
+                trust_forwarding_headers=config.webhook_security.trust_forwarding_headers,
+                trusted_proxies=config.webhook_security.trusted_proxy_ips,
+                ngrok_bypass=config.tunnel.allow_ngrok_free_tier_loopback_bypass,
+            )
+            pipeline = WebhookPipeline(
+                carrier,
+                manager,
+                policy,
+                skip_verification=config.skip_signature_verification,
+                clock=api.clock.wall,
+            )
+            server = WebhookServer(
+                pipeline,
+                path=config.serve.path,
+                host=config.serve.bind,
+                port=config.serve.port,
+            )
+            for notice in carrier.notices():
+                api.log.info(notice)
+            await manager.start()
+            await server.start()
+            stack.push_async_callback(server.stop)
+            stack.push_async_callback(manager.stop, restarting=api.restarting)
+            api.log.info("Webhook server listening on %s", local_webhook_url())
+            api.log.info("Webhook URL: %s", public_url)
+            service = CallService(
+                manager=manager,
+                store=store,
+                clock=api.clock,
+                settings=ServiceSettings(
+                    from_number=credentials.from_number,
+                    to_number=config.to_number,
+                    default_mode=config.outbound.default_mode,
+                    max_duration_ms=config.max_duration_seconds * 1000,
+                    transcript_timeout_ms=config.transcript_timeout_ms,
+                    any_number=not carrier.features.dials_phones,
+                ),
+                new_operation_id=lambda: uuid.uuid4().hex[:12],
+            )
+            api.log.info("Runtime initialized")
+            return cls(service, manager, stack.pop_all())
+
+    async def stop(self) -> None:
+        """Calls are ended first, then the doors close, then the journal."""
+        await self._closing.aclose()
+
+
+class _Publisher:
+    """Tells the owner's open connections what happens to calls."""
+
+    def __init__(self, api: PluginApi) -> None:
+        self._api = api
+
+    def changed(self, record: CallRecord, facts: Sequence[Fact]) -> None:
+        if facts:
+            payload: dict[str, object] = {
+                "callId": record.call_id,
+                "direction": record.direction.value,
+                "state": state_name(record),
+                "live": record.live,
+            }
+            self._api.publish("voicecall.call", payload)
+
+    def refused(self, offer: InboundOffer, refusal: Refusal) -> None:
+        payload = {"from": offer.from_number, "to": offer.to_number, "reason": refusal.value}
+        self._api.publish("voicecall.refused", payload)
+
+
+def journal_folder(config: VoiceCallConfig, state_dir: Path) -> Path:
+    return Path(config.store).expanduser() if config.store else state_dir / DEFAULT_STORE
+
+
+def call_settings(
+    config: VoiceCallConfig, call_id: CallId, mode: Mode, other_number: str
+) -> CallSettings:
+    """What a call that begins now takes from the configuration."""
+    return CallSettings(
+        mode=mode,
+        session_key=session_key(config, call_id, other_number),
+        agent_id=config.agent_id,
+        max_duration_ms=config.max_duration_seconds * 1000,
+        ring_timeout_ms=config.ring_timeout_ms,
+        reaper_ms=config.stale_call_reaper_seconds * 1000,
+        transcript_timeout_ms=config.transcript_timeout_ms,
+        reply_timeout_ms=config.response_timeout_ms,
+        notify_hangup_delay_ms=config.outbound.notify_hangup_delay_sec * 1000,
+        end_silence_ms=config.silence_timeout_ms,
+    )
+
+
+def session_key(config: VoiceCallConfig, call_id: CallId, other_number: str) -> str:
+    """Whose history a call reads and writes (F107).
+
+    A number that is withheld or no phone number is nobody in particular: each such call stands
+    for itself, so that strangers never share a memory.
+    """
+    agent = f"agent:{config.agent_id}"
+    if config.session_scope == "main":
+        return f"{agent}:main"
+    number = normalise(other_number)
+    if config.session_scope == "per-phone" and number is not None:
+        return f"{agent}:voice:{number.removeprefix('+')}"
+    return f"{agent}:voice:call:{call_id}"
+
+
+def check_exposure(config: VoiceCallConfig) -> None:
+    """Raises NotConfigured when a carrier out there could not reach the webhook."""
+    if config.provider not in (None, "mock") and config.public_url is None:
+        reason = f"the carrier must reach the webhook that is served on port {config.serve.port}"
+        where = "plugins.entries.voice-call.config.publicUrl"
+        raise NotConfigured([f"{where} is required: {reason}"])
+
+
+def _with_path(url: str, path: str) -> str:
+    return url if urlsplit(url).path not in ("", "/") else url.rstrip("/") + path
+
+
+def _reachable(bind: str) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)  # noqa: S104
+    return f"[{host}]" if ":" in host else host
