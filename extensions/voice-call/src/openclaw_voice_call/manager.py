@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from openclaw.sdk import Clock, TaskOwner
 from openclaw_voice_call.call import events as ev
 from openclaw_voice_call.call.draft import Decision
@@ -124,23 +126,36 @@ class CallManager:
         self._tasks.spawn("journal pruning", self._prune())
 
     async def place(
-        self, *, from_number: str, to_number: str, mode: Mode, opening: str | None
+        self,
+        *,
+        from_number: str,
+        to_number: str,
+        mode: Mode,
+        opening: str | None,
+        digits: str | None = None,
+        session_key: str | None = None,
     ) -> CallRunner:
         """Open a call in the journal, then have it dialled.
+
+        `session_key` names another history than the one that the configuration would choose.
 
         Raises AtCapacity, JournalRefused or ShuttingDown; then the carrier was not contacted.
         """
         if self._stopping:
             raise ShuttingDown
         call_id = self._new_call_id()
+        settings = self._settings_for(call_id, mode, to_number)
+        if session_key is not None:
+            settings = msgspec.structs.replace(settings, session_key=session_key)
         opened = open_outbound(
             call_id,
             carrier=self._carrier.name,
             from_number=from_number,
             to_number=to_number,
-            settings=self._settings_for(call_id, mode, to_number),
+            settings=settings,
             opening=opening,
             now=self._clock.wall(),
+            digits=digits,
         )
         return await self._open(opened)
 
@@ -165,12 +180,12 @@ class CallManager:
         Raises JournalRefused when it could not be stored: the carrier's retry is welcome.
         """
         runner: CallRunner | None = None
-        refused: Refusal | None = None
+        refused: Instruction | None = None
         asked = reading.step or NO_STEP
         for envelope in reading.envelopes:
             found = await self._route(envelope)
             if isinstance(found, Refusal):
-                refused = found
+                refused = _turn_away(envelope.offer, found)
                 break
             if found is None:
                 continue
@@ -182,7 +197,7 @@ class CallManager:
         if not reading.asks:
             return None
         if refused is not None:
-            return Refuse("busy" if refused is Refusal.BUSY else "rejected")
+            return refused
         if runner is None:
             return Release()
         if reading.failed:
@@ -214,6 +229,8 @@ class CallManager:
         runner = CallRunner(record, self._parts)
         self._runners[record.call_id] = runner
         runner.start(facts)
+        if record.settings.mode is Mode.CONVERSATION:
+            self._responder.warm_up(record.settings.agent_id)
         return runner
 
     async def _route(self, envelope: Envelope) -> CallRunner | Refusal | None:
@@ -352,3 +369,10 @@ class CallManager:
 
 def _is_over(record: CallRecord) -> bool:
     return not record.live
+
+
+def _turn_away(offer: InboundOffer | None, refusal: Refusal) -> Instruction:
+    """Only a call that comes in can be refused unanswered; another leg is hung up."""
+    if offer is None or offer.direction is Direction.OUTBOUND:
+        return Release()
+    return Refuse("busy" if refusal is Refusal.BUSY else "rejected")

@@ -144,6 +144,7 @@ class VoiceCallRuntime:
                     default_mode=config.outbound.default_mode,
                     max_duration_ms=config.max_duration_seconds * 1000,
                     transcript_timeout_ms=config.transcript_timeout_ms,
+                    agent_id=config.agent_id,
                     any_number=not carrier.features.dials_phones,
                 ),
                 new_operation_id=lambda: uuid.uuid4().hex[:12],

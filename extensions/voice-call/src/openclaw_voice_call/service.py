@@ -49,6 +49,7 @@ class ServiceSettings:
     default_mode: Mode
     max_duration_ms: int
     transcript_timeout_ms: int
+    agent_id: str = "main"
     any_number: bool = False
 
 
@@ -82,13 +83,30 @@ class CallService:
     def transcript_timeout_ms(self) -> int:
         return self._settings.transcript_timeout_ms
 
-    async def initiate(self, *, to: str | None, message: str | None, mode: Mode | None) -> Placed:
+    async def initiate(
+        self,
+        *,
+        to: str | None,
+        message: str | None,
+        mode: Mode | None,
+        digits: str | None = None,
+        session_key: str | None = None,
+    ) -> Placed:
         """Place a call; returns when the carrier took the order, not when somebody answers.
 
+        `digits` are sent after the answer (conversation only). `session_key` names the history
+        to use; it must be one of the agent that makes the calls.
         Raises InvalidRequest, AtCapacity, JournalRefused, CarrierRefused, ShuttingDown.
         """
         number = self._number(to)
         chosen = mode or self._settings.default_mode
+        if digits is not None:
+            _check_digits(digits)
+            if chosen is not Mode.CONVERSATION:
+                raise InvalidRequest("dtmfSequence needs mode conversation")
+        owner = f"agent:{self._settings.agent_id}:"
+        if session_key is not None and not session_key.startswith(owner):
+            raise InvalidRequest(f"sessionKey must begin with {owner!r}, got {session_key[:60]!r}")
         opening = _bounded("message", message) if message else None
         if chosen is Mode.NOTIFY and opening is None:
             raise InvalidRequest("message required")
@@ -97,6 +115,8 @@ class CallService:
             to_number=number,
             mode=chosen,
             opening=opening,
+            digits=digits,
+            session_key=session_key,
         )
         record = await runner.wait_until(_dial_settled, DIAL_ANSWER_S)
         if record is not None and record.dial is DialState.REFUSED:
@@ -161,10 +181,7 @@ class CallService:
 
     async def send_digits(self, call: str, digits: str) -> None:
         """Send DTMF on an answered call. Raises CallNotFound, CallEnded, CallNotUp."""
-        if not digits:
-            raise InvalidRequest("callId and digits required")
-        if not _DIGITS.fullmatch(digits) or len(digits) > MAX_DIGITS:
-            raise InvalidRequest("digits may only contain digits, *, #, comma, w, p")
+        _check_digits(digits)
         runner = await self._live(call)
         await runner.apply(ev.DigitsRequested(self._new_operation_id(), digits))
 
@@ -256,6 +273,11 @@ def _raise_if_failed(operation: Operation, record: CallRecord, transcript_timeou
 def _ended(record: CallRecord) -> VoiceCallError:
     ended_ms = None if record.ended_at is None else round(record.ended_at * 1000)
     return CallEnded(state_name(record), record.end_reason, ended_ms)
+
+
+def _check_digits(digits: str) -> None:
+    if len(digits) > MAX_DIGITS or not _DIGITS.fullmatch(digits):
+        raise InvalidRequest("digits may only contain digits, *, #, comma, w, p")
 
 
 def _dial_settled(record: CallRecord) -> bool:

@@ -13,6 +13,7 @@ from openclaw_voice_call.call.facts import Answered, Opened, Rang
 from openclaw_voice_call.call.lineup import enter, line_up, say
 from openclaw_voice_call.call.phone import normalise
 from openclaw_voice_call.call.record import CallRecord, CallSettings
+from openclaw_voice_call.call.script import Digits
 from openclaw_voice_call.call.types import (
     CallId,
     CarrierCallId,
@@ -22,6 +23,8 @@ from openclaw_voice_call.call.types import (
     Speaker,
 )
 
+FIRST_DIGITS: Final = "first-digits"
+"""The operation that the digits of the placement count as; nobody waits for it."""
 DIAL_SLACK_S: Final = 5.0
 """What placing the call may take before it can ring."""
 
@@ -69,8 +72,12 @@ def open_outbound(
     settings: CallSettings,
     opening: str | None,
     now: float,
+    digits: str | None = None,
 ) -> Decision:
-    """A call that is about to be dialled: the record says so before the carrier is asked."""
+    """A call that is about to be dialled: the record says so before the carrier is asked.
+
+    `digits` are sent once it is answered, before anything is said (an extension, a menu).
+    """
     record = CallRecord(
         call_id=call_id,
         carrier=carrier,
@@ -82,7 +89,7 @@ def open_outbound(
         opening=opening,
         dial=DialState.BEGUN,
     )
-    draft = _open(record, now)
+    draft = _open(record, now, digits)
     draft.arm("ring", now + DIAL_SLACK_S + settings.ring_timeout_ms / 1000)
     return _opened(draft)
 
@@ -131,14 +138,16 @@ def go_up(draft: Draft, *, by_machine: bool = False) -> None:
     enter(draft)
 
 
-def _open(record: CallRecord, now: float) -> Draft:
+def _open(record: CallRecord, now: float, digits: str | None = None) -> Draft:
     draft = Draft(record, now)
     draft.note(Opened(record.direction, record.settings.mode))
     if record.settings.reaper_ms:
         draft.arm("reaper", now + record.settings.reaper_ms / 1000)
+    if digits:
+        line_up(draft, Digits(digits, FIRST_DIGITS))
     if record.opening:
         say(draft, record.opening, Speaker.OPENING)
-    else:
+    elif not digits:
         line_up(draft)
     return draft
 

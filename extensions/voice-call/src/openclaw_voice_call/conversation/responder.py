@@ -51,10 +51,17 @@ class Responder:
         self._settings = settings
         self._tasks = tasks
         self._lanes: dict[CallId, Lane] = {}
+        self._warm = False
 
     def unable(self, agent_id: str) -> str | None:
         """Why no reply could be given (a missing key, say), or None."""
         return self._agents.readiness(self._settings.model, agent_id)
+
+    def warm_up(self, agent_id: str) -> None:
+        """Load the model's library in the background, once, when the first call begins."""
+        if not self._warm:
+            self._warm = True
+            self._tasks.spawn("agent warm-up", self._warm_up(agent_id))
 
     async def reply(self, record: CallRecord, pending: PendingReply) -> str:
         """The agent's answer as words to be spoken. Raises ReplyError."""
@@ -95,6 +102,12 @@ class Responder:
                 self._note(record, key, "user", fact.text)
             elif isinstance(fact, Ended):
                 self._lanes.pop(record.call_id, None)
+
+    async def _warm_up(self, agent_id: str) -> None:
+        try:
+            await self._agents.warm_up(self._settings.model, agent_id)
+        except AgentError as error:
+            log.warning("agent not ready", extra={"code": error.code})
 
     def _remember_ours(self, record: CallRecord, fact: Said | Interrupted) -> None:
         heard = fact.text if isinstance(fact, Said) else fact.heard

@@ -41,7 +41,7 @@ What is longer is cut at a word."""
 LISTEN_TIMEOUT_S = 5
 """How long one `<Gather>` waits for the first word, and for the next key. Nobody is cut off: the
 document then comes back for the same step."""
-RETRIES = "#rc=2&rp=ct,5xx"
+RETRIES = "#rc=5&rp=ct,rt,5xx"
 """Connection overrides, which travel as a URL's fragment and are never sent to us: try twice more
 after a failed connection or a 5xx. The defaults are once, and only after a failed connection."""
 
