@@ -65,7 +65,7 @@ LINKS = CallLinks(f"{ORIGIN}/voice/webhook")
 CALL = CallId("3f0c3c1e-0000-4000-8000-000000000001")
 FIRST = StepRef(1, 0)
 LINE = LineSettings()
-DOCUMENT = "#rc=2&rp=ct,5xx"
+DOCUMENT = "#rc=5&rp=ct,rt,5xx"
 
 RINGS = Person(answers_after=None)
 

@@ -69,7 +69,7 @@ def nodes(instruction: Instruction) -> list[Node]:
 
 
 def redirect(step: StepRef) -> Node:
-    return ("Redirect", {"method": "POST"}, LINKS.step(CALL, step) + "#rc=2&rp=ct,5xx")
+    return ("Redirect", {"method": "POST"}, LINKS.step(CALL, step) + "#rc=5&rp=ct,rt,5xx")
 
 
 SPOKEN = {"voice": "Polly.Vicki", "language": "de-DE"}

@@ -42,8 +42,9 @@ LISTEN_TIMEOUT_S = 5
 """How long one `<Gather>` waits for the first word, and for the next key. Nobody is cut off: the
 document then comes back for the same step."""
 RETRIES = "#rc=5&rp=ct,rt,5xx"
-"""Connection overrides, which travel as a URL's fragment and are never sent to us: try twice more
-after a failed connection or a 5xx. The defaults are once, and only after a failed connection."""
+"""Connection overrides, which travel as a URL's fragment and are never sent to us: try five times
+more after a failed or lost connection and after a 5xx, so that a restart of ours does not cost the
+call. The default is once, and only after a connection that could not be made."""
 
 _DIGIT_ALIASES = str.maketrans({",": "w", "p": "w", "P": "w"})
 _NOT_DIGITS = re.compile(r"[^0-9A-D#*wW]")
