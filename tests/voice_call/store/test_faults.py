@@ -17,6 +17,7 @@ from openclaw_voice_call.errors import JournalRefused, JournalUnreadable
 from openclaw_voice_call.store.reader import open_reader
 from openclaw_voice_call.store.schema import connect_writer
 from openclaw_voice_call.store.sqlite import SqliteCallStore
+from openclaw_voice_call.store.writer import GroupWriter
 from tests.voice_call.store.calls import a_call, after
 
 LONG = [TurnHeard(1, "word " * 20_000)]
@@ -160,6 +161,19 @@ async def test_more_writes_than_may_wait_are_refused_at_once(tmp_path: Path) -> 
     assert len(refused) == 4
     assert len(await store.live()) == 4096
     await store.close()
+
+
+async def test_a_defect_in_one_write_does_not_end_all_writing(tmp_path: Path) -> None:
+    writer = GroupWriter(partial(connect_writer, tmp_path / "calls.db"))
+    await writer.start()
+
+    def defect(_: sqlite3.Connection) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(JournalRefused, match="ZeroDivisionError"):
+        await writer.submit(defect)
+    assert await writer.submit(lambda db: db.execute("SELECT 7").fetchone()) == (7,)
+    await writer.close()
 
 
 async def test_a_killed_process_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from threading import Thread
 from typing import TypeAlias, TypeVar, cast
 
 from openclaw_voice_call.errors import JournalRefused, VoiceCallError
@@ -27,6 +27,12 @@ Write: TypeAlias = Callable[[sqlite3.Connection], T]
 alone."""
 
 
+_Group: TypeAlias = list[tuple[Write[object], asyncio.Future[object]]]
+
+GATHER_S = 0.001
+"""Costs less time than the disk does, and saves most of its work."""
+
+
 class GroupWriter:
     """Everything that is written to one SQLite file by this process.
 
@@ -37,26 +43,28 @@ class GroupWriter:
         self._disk = _Disk(connect)
         self._group_limit = group_limit
         self._backlog = backlog
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="call-journal")
-        self._waiting: deque[tuple[Write[object], asyncio.Future[object]]] = deque()
+        self._thread = Thread(target=self._write_groups, name="call-journal", daemon=True)
+        self._groups: SimpleQueue[_Group | None] = SimpleQueue()
+        self._waiting: _Group = []
         self._active = False
         """True from the first waiting write until nothing waits and nothing is being written."""
         self._idle: asyncio.Future[None] | None = None
         self._closed = False
+        self._loop = asyncio.get_running_loop()
         self.groups = 0
         """Transactions so far."""
 
     async def start(self) -> None:
         """Open the file. Raises JournalTooNew, JournalRefused."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._disk.open)
+        await asyncio.to_thread(self._disk.open)
+        self._thread.start()
 
     def submit(self, write: Write[T]) -> asyncio.Future[T]:
         """Do `write` after all that were given before it; done when it is on the disk.
 
         The future raises what `write` raised, or JournalRefused.
         """
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
+        future: asyncio.Future[T] = self._loop.create_future()
         if self._closed:
             future.set_exception(JournalRefused("it is closed"))
         elif len(self._waiting) >= self._backlog:
@@ -67,7 +75,7 @@ class GroupWriter:
             if not self._active:
                 self._active = True
                 # Not at once: what else is submitted in this turn of the loop joins the group.
-                loop.call_soon(self._begin_group)
+                self._loop.call_soon(self._begin_group)
         return future
 
     async def close(self, timeout_s: float = 10.0) -> None:
@@ -75,48 +83,42 @@ class GroupWriter:
         if self._closed:
             return
         self._closed = True
-        loop = asyncio.get_running_loop()
         if self._active:
-            self._idle = loop.create_future()
+            self._idle = self._loop.create_future()
             await asyncio.wait({self._idle}, timeout=timeout_s)
         refused = JournalRefused("the gateway is stopping")
-        while self._waiting:
-            _settle(self._waiting.popleft()[1], refused)
-        closing = loop.run_in_executor(self._thread, self._disk.close)
-        await asyncio.wait({closing}, timeout=timeout_s)
-        self._thread.shutdown(wait=False)
+        for _, future in self._waiting:
+            _settle(future, refused)
+        self._waiting.clear()
+        self._groups.put(None)
+        await asyncio.to_thread(self._thread.join, timeout_s)
 
     def _begin_group(self) -> None:
-        size = min(len(self._waiting), self._group_limit)
-        if not size:
+        if not self._waiting:
             self._active = False
             if self._idle is not None and not self._idle.done():
                 self._idle.set_result(None)
             return
-        group = [self._waiting.popleft() for _ in range(size)]
         self.groups += 1
-        running = asyncio.get_running_loop().run_in_executor(
-            self._thread, self._disk.write, [write for write, _ in group]
-        )
-        running.add_done_callback(
-            lambda done: self._end_group([future for _, future in group], done)
-        )
+        self._groups.put(self._waiting[: self._group_limit])
+        del self._waiting[: self._group_limit]
 
-    def _end_group(
-        self,
-        futures: Sequence[asyncio.Future[object]],
-        done: asyncio.Future[Sequence[object]],
-    ) -> None:
-        defect = done.exception()
-        if defect is not None:
-            log.error("journal write failed unexpectedly", exc_info=defect)
-            for future in futures:
-                _settle(future, JournalRefused(type(defect).__name__))
+    def _end_group(self, group: _Group, outcomes: Sequence[object]) -> None:
+        for (_, future), outcome in zip(group, outcomes, strict=True):
+            _settle(future, outcome)
+        if len(group) > 1 and len(self._waiting) < self._group_limit and not self._closed:
+            # Several calls are busy: a moment's wait makes few large groups of many small ones.
+            self._loop.call_later(GATHER_S, self._begin_group)
         else:
-            for future, outcome in zip(futures, done.result(), strict=True):
-                _settle(future, outcome)
-        # Those who were just answered run first, so their next writes are in the next group.
-        asyncio.get_running_loop().call_soon(self._begin_group)
+            # Those who were just answered run first, so their next writes are in the next group.
+            self._loop.call_soon(self._begin_group)
+
+    def _write_groups(self) -> None:
+        """The thread."""
+        while (group := self._groups.get()) is not None:
+            outcomes = self._disk.write([write for write, _ in group])
+            self._loop.call_soon_threadsafe(self._end_group, group, outcomes)
+        self._disk.close()
 
 
 def _settle(future: asyncio.Future[object], outcome: object) -> None:
@@ -159,9 +161,11 @@ class _Disk:
                 extra={"reason": str(exc), "writes": len(writes)},
             )
             return [JournalRefused(str(exc)) for _ in writes]
-        except BaseException:
+        except Exception as exc:
+            # The thread's supervisor boundary: a defect in one write must not end all writing.
             self.close()
-            raise
+            log.exception("journal write failed unexpectedly")
+            return [JournalRefused(type(exc).__name__) for _ in writes]
         return outcomes
 
     def close(self) -> None:

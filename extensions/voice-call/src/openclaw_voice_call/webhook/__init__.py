@@ -1,0 +1,1 @@
+"""The world's door: which requests come in, which URL was signed, and what is answered."""

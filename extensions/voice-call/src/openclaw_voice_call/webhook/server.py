@@ -1,0 +1,221 @@
+"""The HTTP server for carriers: limits before trust, then `WebhookPipeline`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+from aiohttp import web
+
+from openclaw_voice_call.errors import NotReady
+from openclaw_voice_call.interfaces.carrier import WebhookReply, WebhookRequest
+from openclaw_voice_call.webhook.gate import Admission, AdmissionGate, GateLimits
+from openclaw_voice_call.webhook.sockets import COMMON_HEADERS, Connection, SocketLimits, Sockets
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 512
+
+
+class Answers(Protocol):
+    """What the server needs of `WebhookPipeline`."""
+
+    @property
+    def signature_headers(self) -> Sequence[str]: ...
+
+    async def handle(
+        self, request: WebhookRequest, verified: Callable[[], None]
+    ) -> WebhookReply: ...
+
+
+class ServerLimits(msgspec.Struct, frozen=True):
+    body_bytes: int = 64 * 1024
+    body_s: float = 5.0
+    """For the whole body, from the end of the headers."""
+    queue_s: float = 1.0
+    """How long a request waits for a place at the gate."""
+    stop_s: float = 5.0
+    """How long requests in work may go on when the server stops."""
+    gate: GateLimits = GateLimits()
+    sockets: SocketLimits = SocketLimits()
+
+
+class _Refused(Exception):
+    """The request is answered with `status`, and its connection closed."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class WebhookServer:
+    """Serves `path` and nothing else on `host`:`port` (0: any free port)."""
+
+    def __init__(
+        self,
+        pipeline: Answers,
+        *,
+        path: str,
+        host: str = "127.0.0.1",
+        port: int = 3334,
+        limits: ServerLimits | None = None,
+    ) -> None:
+        self._pipeline = pipeline
+        self._signature_headers = tuple(pipeline.signature_headers)
+        self._path = path
+        self._host = host
+        self._port = port
+        self._limits = limits or ServerLimits()
+        self._gate = AdmissionGate(self._limits.gate)
+        self._queue: dict[int, asyncio.Future[None]] = {}
+        self._sockets: Sockets | None = None
+        self._listener: asyncio.Server | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        if self._listener is not None and self._listener.sockets:
+            return int(self._listener.sockets[0].getsockname()[1])
+        return self._port
+
+    async def start(self) -> None:
+        """Listen. Raises NotReady when the address cannot be had."""
+        self._sockets = Sockets(self._handle, self._limits.sockets)
+        try:
+            self._listener = await asyncio.get_running_loop().create_server(
+                self._sockets, self._host, self._port, backlog=BACKLOG, reuse_address=True
+            )
+        except OSError as exc:
+            where = f"{self._host}:{self._port}"
+            error = NotReady(f"The webhook server cannot listen on {where}: {exc.strerror}")
+            error.remedy = "Stop what uses the port, or change serve.port and serve.bind."
+            raise error from exc
+
+    async def stop(self) -> None:
+        """Take no new requests, answer those in work, close. Bounded by `stop_s`, about twice."""
+        listener, self._listener = self._listener, None
+        if listener is None or self._sockets is None:
+            return
+        listener.close()
+        await self._sockets.shutdown(self._limits.stop_s)
+        await listener.wait_closed()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection = request.protocol
+        assert isinstance(connection, Connection)
+        connection.request_came()
+        address = request.remote or ""
+        try:
+            self._check_head(request)
+            await self._enter(address)
+        except _Refused as refusal:
+            return _refusal(refusal.status)
+        inside = True
+
+        def leave() -> None:
+            nonlocal inside
+            if inside:
+                inside = False
+                self._leave(address)
+
+        def verified() -> None:
+            connection.prove()
+            leave()
+
+        try:
+            body = await self._body(request)
+            webhook = WebhookRequest(
+                request.method, request.raw_path, _plain_headers(request), body, address
+            )
+            return _response(await self._pipeline.handle(webhook, verified))
+        except _Refused as refusal:
+            return _refusal(refusal.status)
+        finally:
+            leave()
+
+    def _check_head(self, request: web.BaseRequest) -> None:
+        """All that can be refused before a byte of the body is read."""
+        if request.raw_path.partition("?")[0] != self._path:
+            raise _Refused(404)
+        if request.method not in ("POST", "GET"):
+            raise _Refused(405)
+        headers = request.headers
+        if self._signature_headers and not any(name in headers for name in self._signature_headers):
+            raise _Refused(401 if request.method == "POST" else 405)
+        length = headers.get("Content-Length")
+        if length is not None:
+            # Ten digits are too much already, and int() does not take thousands of them.
+            self._check_size(int(length[:10]))
+
+    async def _enter(self, address: str) -> None:
+        ticket, admission = self._gate.arrive(address)
+        if admission is Admission.ADMITTED:
+            return
+        if admission is Admission.REFUSED:
+            raise _Refused(429)
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue[ticket] = turn
+        try:
+            await asyncio.wait({turn}, timeout=self._limits.queue_s)
+        finally:
+            if not turn.done():
+                del self._queue[ticket]
+                self._gate.give_up(address, ticket)
+        if not turn.done():
+            raise _Refused(429)
+
+    def _leave(self, address: str) -> None:
+        ticket = self._gate.leave(address)
+        if ticket is not None:
+            self._queue.pop(ticket).set_result(None)
+
+    async def _body(self, request: web.BaseRequest) -> bytes:
+        content = request.content
+        if content.is_eof():  # as good as always: it came with the headers
+            body = content.read_nowait()
+            self._check_size(len(body))
+            return body
+        if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        received = bytearray()
+        try:
+            async with asyncio.timeout(self._limits.body_s):
+                while chunk := await content.readany():
+                    received += chunk
+                    self._check_size(len(received))
+        except TimeoutError:
+            raise _Refused(408) from None
+        except (web.RequestPayloadError, ConnectionError):
+            raise _Refused(400) from None
+        return bytes(received)
+
+    def _check_size(self, size: int) -> None:
+        if size > self._limits.body_bytes:
+            raise _Refused(413)
+
+
+def _plain_headers(request: web.BaseRequest) -> Mapping[str, str]:
+    """Lower-case names; the values of a repeated name are joined by commas (RFC 9110, 5.3)."""
+    headers: dict[str, str] = {}
+    for name, value in request.headers.items():
+        key = name.lower()
+        headers[key] = f"{headers[key]},{value}" if key in headers else value
+    return headers
+
+
+def _response(reply: WebhookReply) -> web.Response:
+    headers = {**COMMON_HEADERS, "Content-Type": reply.content_type}
+    if reply.status in (429, 503):
+        headers["Retry-After"] = "1"
+    return web.Response(status=reply.status, headers=headers, body=reply.body)
+
+
+def _refusal(status: int) -> web.Response:
+    response = _response(WebhookReply(status))
+    if status == 405:
+        response.headers["Allow"] = "POST"
+    response.force_close()
+    return response
