@@ -102,6 +102,25 @@ def test_an_interrupted_farewell_keeps_the_call_up() -> None:
     assert [f.heard for f in play.of(Interrupted) if isinstance(f, Interrupted)] == ["Good"]
 
 
+@pytest.mark.scenario("F32")
+def test_an_agent_that_ends_its_own_call_is_heard_to_the_end() -> None:
+    play = said(Playbook.answered("Hello."), 2.0)
+    hears(play, 3.0, "That was all, thank you.")
+    play.at(3.1, ev.EndRequested(after_reply=True))
+    assert play.record.end_reason is None
+    play.at(3.4, ev.ReplyReady(1, "Good bye!"))
+    assert play.lined_up == ["Good bye!"]
+    said(play, 5.0)
+    assert play.state == "hangup-bot"
+
+
+@pytest.mark.scenario("F32")
+def test_an_agent_that_ends_its_call_and_fails_to_say_so_is_hung_up() -> None:
+    play = hears(said(Playbook.answered("Hello."), 2.0), 3.0, "Bye.")
+    play.at(3.1, ev.EndRequested(after_reply=True), ev.ReplyFailed(1, "model_empty"))
+    assert play.state == "hangup-bot"
+
+
 @pytest.mark.scenario("F42")
 def test_an_obsolete_reply_is_never_spoken() -> None:
     play = said(Playbook.answered(), 2.0)

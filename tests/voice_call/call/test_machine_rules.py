@@ -56,7 +56,7 @@ events = st.one_of(
     st.builds(ev.SpeakRequested, _operations, st.just("said")),
     st.builds(ev.ContinueRequested, _operations, st.just("asked")),
     st.builds(ev.DigitsRequested, _operations, st.just("1#")),
-    st.builds(ev.EndRequested, _reasons, st.booleans()),
+    st.builds(ev.EndRequested, _reasons, st.booleans(), st.booleans()),
     st.builds(ev.DeadlinePassed, _deadlines),
     st.just(ev.HangUpConfirmed()),
     st.just(ev.Restored()),

@@ -185,14 +185,18 @@ class CallService:
         runner = await self._live(call)
         await runner.apply(ev.DigitsRequested(self._new_operation_id(), digits))
 
-    async def end(self, call: str, *, at_once: bool = False) -> CallRecord:
+    async def end(
+        self, call: str, *, at_once: bool = False, after_reply: bool = False
+    ) -> CallRecord:
         """End a call. What is being said is heard first, unless `at_once` (F32).
 
-        Raises CallNotFound, CallEnded, JournalRefused.
+        `after_reply` is for the call's own agent: its words of this turn are heard too, so this
+        returns before them. Raises CallNotFound, CallEnded, JournalRefused.
         """
         runner = await self._live(call)
-        await runner.apply(ev.EndRequested(at_once=at_once))
-        await runner.wait_until(lambda record: record.closing, FAREWELL_S)
+        record = await runner.apply(ev.EndRequested(at_once=at_once, after_reply=after_reply))
+        if record.reply is None:
+            await runner.wait_until(lambda record: record.closing, FAREWELL_S)
         return runner.record
 
     async def status(self, call: str) -> CallSnapshot | None:

@@ -130,10 +130,15 @@ class DigitsRequested(msgspec.Struct, frozen=True, tag="digits-requested"):
 
 
 class EndRequested(msgspec.Struct, frozen=True, tag="end-requested"):
-    """`at_once` false lets what is being said be heard to its end (a farewell)."""
+    """`at_once` false lets what is being said be heard to its end (a farewell).
+
+    `after_reply` also lets the reply be heard that the agent is making: an agent that ends its own
+    call says good-bye in the same breath.
+    """
 
     reason: EndReason = EndReason.HANGUP_BOT
     at_once: bool = False
+    after_reply: bool = False
     detail: str | None = None
 
 

@@ -133,10 +133,10 @@ def close_turn(draft: Draft) -> int:
 
 
 def _tail(record: CallRecord) -> tuple[Verb, ...]:
-    if record.ending is not None:
-        return (HangUp(record.ending),)
     if record.reply is not None:
         return ()
+    if record.ending is not None:
+        return (HangUp(record.ending),)
     if record.settings.mode is Mode.NOTIFY:
         return (Wait(record.settings.notify_hangup_delay_ms), HangUp(EndReason.COMPLETED))
     return (Listen(record.turn if record.turn_open else record.turn + 1),)

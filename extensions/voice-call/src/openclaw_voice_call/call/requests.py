@@ -71,13 +71,17 @@ def end_request(draft: Draft, event: ev.EndRequested) -> None:
     record = draft.record
     if record.closing or not record.live:
         return
-    script = record.script
-    if event.at_once or record.phase is not Phase.UP or not script.speaking:
+    answering = event.after_reply and record.reply is not None
+    may_wait = record.phase is Phase.UP and not event.at_once
+    if not may_wait or not (record.script.speaking or answering):
         end(draft, event.reason, event.detail)
         return
-    draft.set(ending=event.reason, reply=None)
-    draft.disarm("reply")
-    retail(draft)
+    draft.set(ending=event.reason)
+    if not answering:
+        draft.set(reply=None)
+        draft.disarm("reply")
+    if record.script.speaking:
+        retail(draft)
 
 
 def _require_open(record: CallRecord) -> None:

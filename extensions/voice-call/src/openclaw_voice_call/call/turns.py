@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from openclaw_voice_call.call import events as ev
+from openclaw_voice_call.call.closing import end
 from openclaw_voice_call.call.draft import Draft
 from openclaw_voice_call.call.facts import ReplyAsked, ReplyGiven, ReplyMissed, TurnHeard
 from openclaw_voice_call.call.lineup import close_turn, drop_unspoken_replies, retail, say
@@ -71,7 +72,12 @@ def reply_failed(draft: Draft, event: ev.ReplyFailed) -> None:
     draft.disarm("reply")
     draft.set(reply=None, exchange=Exchange(event.turn, pending.text, APOLOGY))
     draft.note(ReplyMissed(event.turn, event.code))
-    say(draft, APOLOGY, Speaker.SYSTEM, turn=event.turn)
+    if draft.record.ending is not None and not draft.record.script.speaking:
+        end(draft, draft.record.ending)
+    elif draft.record.ending is None:
+        say(draft, APOLOGY, Speaker.SYSTEM, turn=event.turn)
+    else:
+        retail(draft)
 
 
 def _ask(draft: Draft, pending: PendingReply) -> None:
