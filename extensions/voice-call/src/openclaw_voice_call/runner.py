@@ -206,7 +206,7 @@ class CallRunner:
 
     def _adopt(self, record: CallRecord, facts: Sequence[Fact]) -> None:
         self.record = record
-        line = LineView(self._served, self._holds > 0 or self._is_returning())
+        line = LineView(self._served, self._is_asking())
         for command in due(record, markup=self._features.markup, line=line):
             if command.id in self._begun:
                 continue
@@ -252,7 +252,11 @@ class CallRunner:
         self._returning_until = self._parts.clock.monotonic() + RETURN_S
         return KeepAlive(self.record.call_id, after, line_settings(self.record))
 
-    def _is_returning(self) -> bool:
+    def _is_asking(self) -> bool:
+        """Whether the line asks, or will by itself; one that was given nothing yet is about to: a
+        carrier tells us of the answer while it fetches the first document."""
+        if not self._served or self._holds > 0:
+            return True
         return self._parts.clock.monotonic() < self._returning_until
 
     def _arm(self) -> None:
