@@ -70,7 +70,8 @@ class MockPerson(Section):
     keys: Items[Annotated[str, Field(pattern=r"^[0-9*#A-D]*$")]] = ()
     """The keys that they press each time they are listened to, instead of speaking."""
     hang_up_after: NotNegative | None = None
-    """They hang up after this many turns of theirs."""
+    """They hang up having spoken this many times and heard the answer; 0: after our first
+    sentence."""
     hang_up_when_hearing: Text = None
     """They hang up when something said to them contains this, in any case of letters."""
     calls_back_after_ms: NotNegative | None = None
@@ -83,6 +84,7 @@ class MockConfig(Section):
     """The mock carrier: calls without a network, with people who follow a script."""
 
     script: Items[MockPerson] = ()
-    """The people; others behave as their number's last digits say."""
+    """The people. Numbers that are not listed reach somebody friendly, and the mock carrier's magic
+    numbers somebody busy, silent and so on."""
     speed: Annotated[float, Field(gt=0, le=1000)] = 1.0
     """How much faster than a real call everything happens."""

@@ -63,7 +63,8 @@ class VoiceCallConfig(Section):
     serve: ServeConfig = ServeConfig()
     """The webhook server."""
     public_url: Maybe[HttpUrl] = None
-    """The webhook's public URL, path included: what carriers call, and what they sign."""
+    """The webhook's public URL: what carriers call, and what they sign. Without a path, that of
+    `serve` is added. Needed for every carrier but `mock`."""
     tunnel: TunnelConfig = TunnelConfig()
     """A tunnel to the webhook server."""
     tailscale: TailscaleConfig = TailscaleConfig()
@@ -80,7 +81,7 @@ class VoiceCallConfig(Section):
     """Who may call under the policies `allowlist` and `pairing`, in E.164. Whole numbers are
     compared, and a withheld one never matches."""
     inbound_greeting: Text = None
-    """What an inbound call hears first. Unset: we listen first."""
+    """What an inbound call hears first. Unset: a short greeting."""
     session_scope: Literal["per-phone", "per-call", "main"] = "per-phone"
     """What the agent remembers: one history per phone number, per call, or the agent's main one."""
     agent_id: NonEmpty = "main"

@@ -65,19 +65,13 @@ def _risks(config: VoiceCallConfig) -> Iterator[str]:
         yield "inboundPolicy: open lets everybody who knows the number talk to the agent"
     elif config.inbound_policy is not InboundPolicy.DISABLED and not config.allow_from:
         yield f"allowFrom: empty, so the policy {config.inbound_policy} admits nobody"
-    if config.provider != "mock":
-        yield from _unreachable(config)
+    if config.provider != "mock" and config.public_url is not None:
+        yield from _exposed(config.public_url)
 
 
-def _unreachable(config: VoiceCallConfig) -> Iterator[str]:
-    """What keeps a carrier on the internet from reaching the webhook."""
-    if config.public_url is None:
-        yield (
-            f"publicUrl: not set, so no carrier can reach {config.serve.path} on port "
-            f"{config.serve.port}"
-        )
-        return
-    url = urlsplit(config.public_url)
+def _exposed(public_url: str) -> Iterator[str]:
+    """What is wrong with a URL that a carrier on the internet is to call."""
+    url = urlsplit(public_url)
     if url.scheme != "https":
         yield "publicUrl: not https, so calls can be overheard and altered on the way"
     if url.hostname and _is_local(url.hostname):

@@ -1,0 +1,69 @@
+"""What is said at start about a section that is valid."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from openclaw_voice_call.config.notices import inactive, risks
+from openclaw_voice_call.config.parse import parse_config
+
+BASE = "plugins.entries.voice-call.config"
+
+
+def said(raw: Mapping[str, object]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    config = parse_config(raw, {}).config
+    assert config is not None
+    return inactive(config), risks(config)
+
+
+def test_an_ordinary_section_is_silent() -> None:
+    ordinary = {
+        "provider": "twilio",
+        "publicUrl": "https://voice.example.com/voice/webhook",
+        "inboundPolicy": "allowlist",
+        "allowFrom": ["+15550001111"],
+        "webhookSecurity": {"trustForwardingHeaders": True, "allowedHosts": ["voice.example.com"]},
+    }
+    assert said(ordinary) == ((), ())
+    assert said({"provider": "mock", "publicUrl": "http://127.0.0.1:3334/x"}) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("raw", "line"),
+    [
+        ({"provider": "telnyx"}, 'provider: the carrier "telnyx" is not active yet'),
+        ({"provider": "plivo"}, 'provider: the carrier "plivo" is not active yet'),
+        ({"streaming": {"enabled": True}}, "streaming.enabled: live audio is not active yet"),
+        ({"tunnel": {"provider": "ngrok"}}, 'tunnel.provider: "ngrok" is not active yet'),
+        ({"tailscale": {"mode": "funnel"}}, 'tailscale.mode: "funnel" is not active yet'),
+        ({"stt": {"model": "whisper-1"}}, "stt: not active yet"),
+        ({"tts": {"provider": "openai"}}, "tts: not active yet"),
+        ({"inboundPolicy": "pairing", "allowFrom": ["+15550001111"]}, "inboundPolicy: pairing"),
+    ],
+)
+def test_what_has_no_effect_yet_is_said(raw: Mapping[str, object], line: str) -> None:
+    (text,), dangers = said(raw)
+    assert text.startswith(f"{BASE}.{line}")
+    assert dangers == ()
+
+
+@pytest.mark.parametrize(
+    ("raw", "line"),
+    [
+        ({"skipSignatureVerification": True}, "skipSignatureVerification: webhooks are NOT"),
+        (
+            {"webhookSecurity": {"trustForwardingHeaders": True}},
+            "webhookSecurity.trustForwardingHeaders: any sender",
+        ),
+        ({"inboundPolicy": "open"}, "inboundPolicy: open lets everybody"),
+        ({"inboundPolicy": "allowlist"}, "allowFrom: empty, so the policy allowlist admits nobody"),
+        ({"publicUrl": "http://voice.example.com"}, "publicUrl: not https"),
+        ({"publicUrl": "https://localhost/x"}, "publicUrl: localhost is an address that only"),
+        ({"publicUrl": "https://192.168.1.9/x"}, "publicUrl: 192.168.1.9 is an address"),
+        ({"publicUrl": "https://[::1]:8443/x"}, "publicUrl: ::1 is an address"),
+    ],
+)
+def test_an_open_door_is_said_loudly(raw: Mapping[str, object], line: str) -> None:
+    waiting, (text,) = said({"provider": "twilio", **raw})
+    assert text.startswith(f"{BASE}.{line}")
+    assert waiting == ()
