@@ -18,6 +18,7 @@ from openclaw.agent.tools import Tool, ToolResult
 from openclaw.clock import Clock, TimerHandle
 from openclaw.config.problem import ConfigProblem
 from openclaw.errors import AgentError, OpenClawError, RpcError
+from openclaw.rpc.idempotency import IdempotencyCache
 from openclaw.rpc.router import Caller, RpcHandler
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Caller",
     "Clock",
     "ConfigProblem",
+    "IdempotencyCache",
     "OpenClawError",
     "Plugin",
     "PluginApi",

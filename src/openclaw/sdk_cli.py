@@ -5,6 +5,7 @@ Errors of the host may be left to it: they end in `error: text`, a remedy, and e
 """
 
 from openclaw.cli.output import complain, explained, fail, print_json
+from openclaw.cli.plugin_section import PluginSection, plugin_section
 from openclaw.cli.rpc import connect, gateway_options, target_of
 from openclaw.errors import (
     ConfigError,
@@ -23,12 +24,14 @@ __all__ = [
     "GatewayTimeout",
     "GatewayUnreachable",
     "OpenClawError",
+    "PluginSection",
     "RpcFailed",
     "complain",
     "connect",
     "explained",
     "fail",
     "gateway_options",
+    "plugin_section",
     "print_json",
     "target_of",
 ]

@@ -1,0 +1,41 @@
+"""What RPC and the tool both do, with results in the original's shapes."""
+
+from __future__ import annotations
+
+from openclaw_voice_call.service import CallService
+from openclaw_voice_call.surfaces.arguments import Placement
+
+Result = dict[str, object]
+
+
+async def place(service: CallService, asked: Placement) -> Result:
+    """`pending` says that the carrier has not confirmed the order: `status` will tell."""
+    placed = await service.initiate(to=asked.to, message=asked.message, mode=asked.mode)
+    result: Result = {"callId": placed.call_id, "initiated": True}
+    if not placed.settled:
+        result["pending"] = True
+    return result
+
+
+async def continue_call(service: CallService, call: str, message: str) -> Result:
+    return {"success": True, "transcript": await service.continue_call(call, message)}
+
+
+async def speak(service: CallService, call: str, message: str, *, wait: bool = False) -> Result:
+    await service.speak(call, message, wait=wait)
+    return {"success": True}
+
+
+async def send_digits(service: CallService, call: str, digits: str) -> Result:
+    await service.send_digits(call, digits)
+    return {"success": True}
+
+
+async def end(service: CallService, call: str, *, at_once: bool = False) -> Result:
+    await service.end(call, at_once=at_once)
+    return {"success": True}
+
+
+async def status(service: CallService, call: str) -> Result:
+    found = await service.status(call)
+    return {"found": False} if found is None else {"found": True, "call": found}

@@ -1,0 +1,70 @@
+"""The journal's facts as lines. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from openclaw_voice_call.call import facts
+from openclaw_voice_call.call.facts import Fact
+from openclaw_voice_call.store.reader import FollowedFact
+from openclaw_voice_call.surfaces.cli_view import local_time, one_line
+
+SHORT_ID: Final = 8
+
+WORDS: Final[Mapping[type, str]] = {
+    facts.Opened: "{direction} call opened, mode {mode}",
+    facts.Dialled: "the carrier took the order as {carrier_call_id}",
+    facts.DialUnsettled: "the carrier's answer to the order is missing",
+    facts.Rang: "ringing",
+    facts.Answered: "answered",
+    facts.Saying: "{speaker} is saying: {text}",
+    facts.Said: "{speaker} said: {text}",
+    facts.Interrupted: "{speaker} was interrupted after: {heard}",
+    facts.NotSaid: "{speaker} was not heard",
+    facts.TurnHeard: "they said: {text}",
+    facts.ReplyAsked: "the agent was asked",
+    facts.ReplyGiven: "the agent answered",
+    facts.ReplyMissed: "the agent's answer is not spoken",
+    facts.OperationOpened: "{kind} requested as {operation}",
+    facts.OperationSettled: "request {operation} settled",
+    facts.DigitsPlayed: "digits sent for {operation}",
+    facts.EndDecided: "ending as {reason}",
+    facts.Ended: "over: {reason}",
+}
+_NOTES: Final = (
+    ("by_machine", True, "by a machine"),
+    ("confirmed", False, "not confirmed by the carrier"),
+    ("keyed", True, "on the keys"),
+    ("ok", False, "failed"),
+)
+_REASONS: Final = ("detail", "code", "why")
+
+
+def describe(fact: Fact) -> str:
+    """The fact in words, on one line."""
+    fields = msgspec.structs.asdict(fact)
+    notes = [text for name, value, text in _NOTES if fields.get(name) is value]
+    notes += [str(fields[name]) for name in _REASONS if fields.get(name)]
+    text = WORDS[type(fact)].format_map(fields)
+    return one_line(f"{text} ({'; '.join(notes)})" if notes else text)
+
+
+def fact_line(followed: FollowedFact) -> str:
+    """Local time, the beginning of the call's id, and what happened."""
+    at = local_time(followed.stored.at * 1000, "%Y-%m-%d %H:%M:%S")
+    return f"{at}  {one_line(followed.call_id[:SHORT_ID])}  {describe(followed.stored.fact)}"
+
+
+def fact_json(followed: FollowedFact) -> str:
+    """`{callId, seq, at (ms), fact: {type, ...}}` on one line."""
+    stored = followed.stored
+    told = {
+        "callId": followed.call_id,
+        "seq": stored.seq,
+        "at": round(stored.at * 1000),
+        "fact": stored.fact,
+    }
+    return msgspec.json.encode(told).decode()
