@@ -115,6 +115,11 @@ def test_a_reference_to_nothing_is_missing_even_where_a_fallback_exists() -> Non
     )
 
 
+def test_a_reference_to_the_fallback_itself_is_plainly_missing() -> None:
+    raw = {**TWILIO, "twilio": {"accountSid": "AC1", "authToken": "${TWILIO_AUTH_TOKEN}"}}
+    assert missing(raw) == [f"{BASE}.twilio.authToken is required (or set TWILIO_AUTH_TOKEN env)"]
+
+
 def test_values_of_the_environment_are_checked_too() -> None:
     lines = missing(
         {"provider": "twilio"},

@@ -199,7 +199,8 @@ class _Sources:
         value, env = self.get(path), self._env(path)
         if value is None:
             name = unresolved_reference(self._written(path) or "")
-            message = f"is required: {name} is not set" if name else "is required"
+            other = name is not None and name not in env
+            message = f"is required: {name} is not set" if other else "is required"
             return MissingCredential(path, env, message)
         if path == "fromNumber" and not re.fullmatch(E164, value):
             return MissingCredential(path, message=f'from {env[0]} must match "{E164}"')
