@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 from openclaw.rpc.client import GatewayClient
 
@@ -104,7 +105,7 @@ class Gateway:
     @contextmanager
     def running(self) -> Iterator[None]:
         with self.log.open("wb") as out:
-            process = subprocess.Popen(  # noqa: S603
+            process = subprocess.Popen(
                 self._command("gateway", "run"), env=self.env, stdout=out, stderr=out
             )
         try:
@@ -121,8 +122,13 @@ class Gateway:
         """A command as a user types it; its JSON answer."""
         if shown:
             say(f"{BOLD}$ openclaw {' '.join(quoted(word) for word in words)}{RESET}")
-        done = subprocess.run(  # noqa: S603
-            self._command(*words), env=self.env, capture_output=True, text=True, timeout=60
+        done = subprocess.run(
+            self._command(*words),
+            check=False,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         if done.returncode:
             raise SystemExit(f"openclaw {words[0]} failed: {done.stderr}")
@@ -131,12 +137,12 @@ class Gateway:
     def show(self, *words: str) -> None:
         """A command whose answer is shown as it is."""
         say(f"{BOLD}$ openclaw {' '.join(words)}{RESET}")
-        subprocess.run(self._command(*words), env=self.env, check=True, timeout=60)  # noqa: S603
+        subprocess.run(self._command(*words), env=self.env, check=True, timeout=60)
 
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Shows what happens on all calls, as `openclaw voicecall tail` tells it."""
-        tail = subprocess.Popen(  # noqa: S603
+        tail = subprocess.Popen(
             self._command("voicecall", "tail", "--since", "0", "--poll", "50"),
             env=self.env,
             stdout=subprocess.PIPE,
@@ -175,16 +181,12 @@ def relay(tail: subprocess.Popen[str]) -> None:
             say(f"{DIM}  {line.rstrip()[11:]}{RESET}")
 
 
-def await_event(
-    client: GatewayClient, event: str, live: bool | None = None
-) -> Mapping[str, object]:
+def await_event(client: GatewayClient, event: str, **wanted: object) -> dict[str, object]:
     """Wait for an event of the gateway, for example the end of an inbound call."""
     for message in client.events(timeout=20):
-        payload = message.payload
-        if message.event == event and isinstance(payload, Mapping):
-            if live is None or (
-                payload.get("direction") == "inbound" and payload.get("live") is live
-            ):
+        if message.event == event and isinstance(message.payload, dict):
+            payload = cast("dict[str, object]", message.payload)
+            if all(payload.get(key) == value for key, value in wanted.items()):
                 return payload
     raise SystemExit(f"no {event} came")
 
@@ -195,7 +197,7 @@ def demo(gateway: Gateway) -> None:
         notice = ("-t", ANN, "--mode", "notify", "-m", "Your parcel is at the door.", "--wait")
         gateway.run("voicecall", "call", *notice)
         step("2. Ann calls back. Her number is on the allowlist, so the agent answers")
-        await_event(events, "voicecall.call", live=False)
+        await_event(events, "voicecall.call", direction="inbound", live=False)
 
     step("3. A conversation: our question, then the agent goes on by itself")
     placed = gateway.run("voicecall", "call", "-t", BOB, "-m", "Dinner at nine?")
