@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
@@ -40,8 +40,8 @@ PEOPLE = [
     {
         "number": BOB,
         "says": [
-            "Nine suits me. Which place?",
-            "For four people.",
+            "We are four.",
+            "Which place?",
             "By the window, please.",
             "Bye!",
         ],
@@ -103,7 +103,7 @@ class Gateway:
         self.log = folder / "gateway.out"
 
     @contextmanager
-    def running(self) -> Iterator[None]:
+    def running(self) -> Generator[None]:
         with self.log.open("wb") as out:
             process = subprocess.Popen(
                 self._command("gateway", "run"), env=self.env, stdout=out, stderr=out
@@ -140,7 +140,7 @@ class Gateway:
         subprocess.run(self._command(*words), env=self.env, check=True, timeout=60)
 
     @contextmanager
-    def watched(self) -> Iterator[None]:
+    def watched(self) -> Generator[None]:
         """Shows what happens on all calls, as `openclaw voicecall tail` tells it."""
         tail = subprocess.Popen(
             self._command("voicecall", "tail", "--since", "0", "--poll", "50"),
