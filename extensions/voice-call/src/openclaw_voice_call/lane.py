@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 
@@ -15,21 +16,23 @@ class Lane:
         self._name = name
         self._tasks = tasks
         self._waiting: deque[Callable[[], Awaitable[None]]] = deque()
-        self._working = False
+        self._task: asyncio.Task[None] | None = None
 
     def put(self, work: Callable[[], Awaitable[None]]) -> None:
         self._waiting.append(work)
-        if not self._working:
-            self._working = True
-            self._tasks.spawn(self._name, self._run())
+        if self._task is None or self._task.done():
+            self._task = self._tasks.spawn(self._name, self._run())
 
     def clear(self) -> None:
         """Drop what has not begun."""
         self._waiting.clear()
 
+    def stop(self) -> None:
+        """Drop what has not begun, cancel what has."""
+        self.clear()
+        if self._task is not None:
+            self._task.cancel()
+
     async def _run(self) -> None:
-        try:
-            while self._waiting:
-                await self._waiting.popleft()()
-        finally:
-            self._working = False
+        while self._waiting:
+            await self._waiting.popleft()()

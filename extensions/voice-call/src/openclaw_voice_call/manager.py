@@ -117,7 +117,8 @@ class CallManager:
         for record in await self._store.live():
             runner = CallRunner(record, self._parts, served=record.script.number)
             self._runners[record.call_id] = runner
-            runner.post(ev.Restored())
+            # Stored first: what is due from the old record may be a dial that has gone out.
+            await runner.apply(ev.Restored())
             runner.start()
             restored.append(runner)
         if restored:

@@ -6,6 +6,7 @@ failure becomes an event, and what follows from it is the machine's business.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
@@ -53,17 +54,26 @@ class Performer:
         self._record = record
         self._post = post
         self._lane = Lane("carrier lane", tasks)
-        self._hanging_up = False
+        self._hanging_up: asyncio.Task[None] | None = None
 
     def begin(self, command: Command) -> None:
         """Queue a command; the machine gives each one once, so the queue is short."""
         if isinstance(command, HangUpLine):
             self._lane.clear()
-            if not self._hanging_up:
-                self._hanging_up = True
-                self._tasks.spawn("hang up", self._hang_up())
+            if self._hanging_up is None or self._hanging_up.done():
+                self._hanging_up = self._tasks.spawn("hang up", self._hang_up())
             return
         self._lane.put(partial(self._perform, command))
+
+    def line_is_down(self) -> None:
+        """There is nothing left to hang up. A dial goes on: what it places would be a stray leg."""
+        if self._hanging_up is not None:
+            self._hanging_up.cancel()
+
+    def stop(self) -> None:
+        """Cancel what is under way: the call is left as it is."""
+        self._lane.stop()
+        self.line_is_down()
 
     async def _perform(self, command: Command) -> None:
         match command:
@@ -167,29 +177,24 @@ class Performer:
     async def _hang_up(self) -> None:
         """Keep trying while the leg may be up: a call that bills is never forgotten (F64)."""
         attempt = 0
-        try:
-            while (record := self._record()).carrier_call_id is not None and (
-                record.live or record.stray
-            ):
-                try:
-                    await self._carrier.hang_up(
-                        self._leg(), answered=record.answered_at is not None
-                    )
-                except LineGone:
-                    self._post(ev.HangUpConfirmed())
-                    return
-                except CarrierError as error:
-                    self._report("hang-up failed", error)
-                else:
-                    self._post(ev.HangUpConfirmed())
-                    return
-                await self._clock.sleep(HANG_UP_DELAYS_S[min(attempt, len(HANG_UP_DELAYS_S) - 1)])
-                attempt += 1
-                if record.stray and attempt > len(HANG_UP_DELAYS_S):
-                    log.warning("leg could not be hung up", extra={"call": record.call_id})
-                    return
-        finally:
-            self._hanging_up = False
+        while (record := self._record()).carrier_call_id is not None and (
+            record.live or record.stray
+        ):
+            try:
+                await self._carrier.hang_up(self._leg(), answered=record.answered_at is not None)
+            except LineGone:
+                self._post(ev.HangUpConfirmed())
+                return
+            except CarrierError as error:
+                self._report("hang-up failed", error)
+            else:
+                self._post(ev.HangUpConfirmed())
+                return
+            await self._clock.sleep(HANG_UP_DELAYS_S[min(attempt, len(HANG_UP_DELAYS_S) - 1)])
+            attempt += 1
+            if record.stray and attempt > len(HANG_UP_DELAYS_S):
+                log.warning("leg could not be hung up", extra={"call": record.call_id})
+                return
 
     async def reconcile(self) -> None:
         """Ask the carrier about the leg. Only a clear "ended" ends the call (F54)."""

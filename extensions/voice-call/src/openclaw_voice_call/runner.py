@@ -169,6 +169,7 @@ class CallRunner:
             self._timer = None
         if self._reply is not None:
             self._reply.cancel()
+        self._performer.stop()
         self._wake()
 
     def _all_stored(self) -> asyncio.Future[CallRecord]:
@@ -218,6 +219,8 @@ class CallRunner:
         if record.reply is None and self._reply is not None:
             self._reply.cancel()
             self._reply = None
+        if not (record.live or record.stray):
+            self._performer.line_is_down()
         self._arm()
         self._parts.responder.remember(record, facts)
         self._parts.adopted(self, facts)
