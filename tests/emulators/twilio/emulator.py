@@ -133,6 +133,7 @@ class TwilioEmulator:
             self.faults.rest,
             self.violations,
             self.numbers,
+            self._changes,
         )
         self.release_webhooks()
 

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from tests.emulators.faults import Disconnect, Fail, FaultPlan, Hang, LoseAnswer, RestFault
 from tests.emulators.twilio.calls import API_VERSION, Call, Callback, Form, Order
+from tests.emulators.twilio.clock import Changes
 from tests.emulators.twilio.line import Line
 from tests.emulators.twilio.orders import (
     ApiError,
@@ -62,6 +63,7 @@ class RestApi:
         faults: FaultPlan[RestRequest, RestFault],
         violations: list[str],
         own_numbers: Container[str],
+        changes: Changes,
     ) -> None:
         self._switchboard = switchboard
         self._account_sid = account_sid
@@ -69,6 +71,7 @@ class RestApi:
         self._faults = faults
         self._violations = violations
         self._own_numbers = own_numbers
+        self._changes = changes
         self.requests: deque[RestRequest] = deque(maxlen=100_000)
 
     def application(self) -> web.Application:
@@ -115,6 +118,7 @@ class RestApi:
         fields = tuple(parse_qsl(text, keep_blank_values=True))
         record = RestRequest(operation, request.path, fields)
         self.requests.append(record)
+        self._changes.notify()
         withhold: LoseAnswer | None = None
         for fault in self._faults.strike(record):
             match fault:
