@@ -37,7 +37,7 @@ format: install-dev ## rewrite the sources in the house style
 	$(BIN)/ruff format
 
 bench: install-dev ## measure, each figure beside its floor or a peer
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python -m benchmarks.run
 
 docs: install-dev ## rewrite the generated pages and the plugin's manifest
 	$(BIN)/python scripts/scenario_matrix.py
