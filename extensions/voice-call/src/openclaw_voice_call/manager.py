@@ -119,6 +119,7 @@ class CallManager:
             self._runners[record.call_id] = runner
             # Stored first: what is due from the old record may be a dial that has gone out.
             await runner.apply(ev.Restored())
+            self._responder.recover(record)
             runner.start()
             restored.append(runner)
         if restored:

@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 
 from openclaw.sdk import AgentError, Agents, ReplyRequest, TaskOwner
 from openclaw_voice_call.call.facts import Ended, Fact, Interrupted, Said, TurnHeard
-from openclaw_voice_call.call.record import CallRecord, PendingReply
+from openclaw_voice_call.call.record import CallRecord, Exchange, PendingReply
 from openclaw_voice_call.call.types import CallId, Direction
 from openclaw_voice_call.conversation.spoken import spoken_text
 from openclaw_voice_call.errors import VoiceCallError
@@ -109,20 +109,29 @@ class Responder:
         except AgentError as error:
             log.warning("agent not ready", extra={"code": error.code})
 
+    def recover(self, record: CallRecord) -> None:
+        """Write a restored call's last exchange again: the process may have ended before that."""
+        exchange = record.exchange
+        if exchange is not None and exchange.heard is not None:
+            self._settle(record, exchange, exchange.heard)
+
     def _remember_ours(self, record: CallRecord, fact: Said | Interrupted) -> None:
         heard = fact.text if isinstance(fact, Said) else fact.heard
         exchange = record.exchange
         if fact.turn and exchange is not None and exchange.turn == fact.turn:
-            settle = partial(
-                self._agents.settle,
-                record.settings.session_key,
-                _turn_key(record, fact.turn),
-                exchange.user_text,
-                heard,
-            )
-            self._lane(record).put(partial(_carefully, settle, record.call_id))
+            self._settle(record, exchange, heard)
         elif heard:
             self._note(record, f"{record.call_id}:say:{fact.utterance}", "assistant", heard)
+
+    def _settle(self, record: CallRecord, exchange: Exchange, heard: str) -> None:
+        settle = partial(
+            self._agents.settle,
+            record.settings.session_key,
+            _turn_key(record, exchange.turn),
+            exchange.user_text,
+            heard,
+        )
+        self._lane(record).put(partial(_carefully, settle, record.call_id))
 
     def _note(self, record: CallRecord, key: str, role: str, text: str) -> None:
         note = partial(
