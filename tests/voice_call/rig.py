@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,10 +99,14 @@ class FakeApi:
         self.events.append((event, payload))
         self.news.set()
 
-    async def published(self, event: str, within_s: float = 10.0) -> None:
-        """Wait until such an event has been published."""
+    async def published(self, event: str, within_s: float = 10.0, **wanted: object) -> None:
+        """Wait until such an event has been published, with these values in its payload."""
+
+        def is_it(name: str, payload: Mapping[str, object]) -> bool:
+            return name == event and all(payload.get(k) == v for k, v in wanted.items())
+
         async with asyncio.timeout(within_s):
-            while not any(name == event for name, _ in self.events):
+            while not any(is_it(*each) for each in self.events):
                 self.news.clear()
                 await self.news.wait()
 
@@ -140,7 +144,7 @@ async def rig(
     *people: Mapping[str, object],
     agents: FakeAgents | None = None,
     **config: object,
-) -> AsyncIterator[Rig]:
+) -> AsyncGenerator[Rig]:
     """Runs the plugin with the mock carrier at 50 times the usual speed."""
     section: dict[str, object] = {
         "provider": "mock",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from openclaw_voice_call.call.snapshot import CallSnapshot
 from openclaw_voice_call.call.types import Mode
 from openclaw_voice_call.errors import AtCapacity, CallEnded, CarrierRefused
 from tests.voice_call.rig import FakeAgents, rig
@@ -14,8 +15,7 @@ ANN = "+15550002001"
 BOB = "+15550002002"
 
 
-def words(snapshot: object) -> list[tuple[str, str]]:
-    assert isinstance(snapshot, dict)
+def words(snapshot: CallSnapshot) -> list[tuple[str, str]]:
     return [(entry["speaker"], entry["text"]) for entry in snapshot["transcript"]]
 
 

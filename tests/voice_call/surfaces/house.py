@@ -38,8 +38,10 @@ from openclaw_voice_call.interfaces.carrier import (
 )
 from openclaw_voice_call.interfaces.instruction import DialOrder, Instruction, LegOrder, Perform
 from openclaw_voice_call.interfaces.links import read_link
-from openclaw_voice_call.manager import Admission, CallManager
+from openclaw_voice_call.manager import CallManager
+from openclaw_voice_call.reception import DoorPolicy, Reception
 from openclaw_voice_call.service import CallService, ServiceSettings
+from openclaw_voice_call.store.pairings import PairingFile
 from openclaw_voice_call.store.sqlite import SqliteCallStore
 from openclaw_voice_call.surfaces.doors import ServiceDoor
 from openclaw_voice_call.surfaces.rpc import register_rpc
@@ -260,13 +262,19 @@ async def house(
             told = {"callId": record.call_id, "state": state_name(record), "live": record.live}
             publish("voicecall.call", told)
 
+    reception = Reception(
+        DoorPolicy(InboundPolicy.DISABLED, (), "Hello."),
+        PairingFile(folder / "voice-calls"),
+        clock,
+        new_code=lambda: "123456",
+    )
     manager = CallManager(
         store=store,
         carrier=carrier,
         responder=Responder(agents, ResponderSettings(), tasks),
         clock=clock,
         tasks=tasks,
-        admission=Admission(InboundPolicy.DISABLED, (), "Hello."),
+        reception=reception,
         settings_for=settings_for,
         new_call_id=lambda: CallId(str(uuid.uuid4())),
         max_live=max_live,
@@ -288,6 +296,7 @@ async def house(
             any_number=True,
         ),
         new_operation_id=lambda: uuid.uuid4().hex[:12],
+        reception=reception,
     )
     door: ServiceDoor = OpenDoor(service) if reason is None else ShutDoor(reason)
     register_rpc(api, door)

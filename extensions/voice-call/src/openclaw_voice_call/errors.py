@@ -6,7 +6,8 @@
     │   ├── CallEnded
     │   ├── CallNotUp
     │   ├── AlreadyWaiting
-    │   └── OperationNotFound
+    │   ├── OperationNotFound
+    │   └── PairingNotFound
     ├── NotReady                    the plugin cannot work at all now
     │   ├── PluginDisabled
     │   ├── NotConfigured
@@ -101,6 +102,14 @@ class OperationNotFound(InvalidRequest):
 
     def __init__(self) -> None:
         super().__init__("operation not found")
+
+
+class PairingNotFound(InvalidRequest):
+    code: ClassVar[str] = "pairing_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("no caller waits for approval with this code or number")
+        self.remedy = "See who waits with: openclaw voicecall pairing list"
 
 
 class NotReady(VoiceCallError):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -18,13 +17,7 @@ from openclaw.sdk import Clock, TaskOwner
 from openclaw_voice_call.call import events as ev
 from openclaw_voice_call.call.draft import Decision
 from openclaw_voice_call.call.facts import Fact
-from openclaw_voice_call.call.opening import (
-    InboundPolicy,
-    Refusal,
-    admit_inbound,
-    open_inbound,
-    open_outbound,
-)
+from openclaw_voice_call.call.opening import Refusal, open_inbound, open_outbound
 from openclaw_voice_call.call.record import CallRecord, CallSettings
 from openclaw_voice_call.call.script import StepRef
 from openclaw_voice_call.call.types import (
@@ -45,6 +38,7 @@ from openclaw_voice_call.interfaces.carrier import Carrier, Envelope, InboundOff
 from openclaw_voice_call.interfaces.instruction import Instruction, LegOrder, Refuse, Release
 from openclaw_voice_call.interfaces.store import CallStore
 from openclaw_voice_call.performer import line_settings
+from openclaw_voice_call.reception import Reception, Welcome
 from openclaw_voice_call.runner import CallParts, CallRunner
 
 APOLOGY_S: Final = 10.0
@@ -59,16 +53,6 @@ PRUNE_EVERY_S: Final = 6 * 3600.0
 log = logging.getLogger("openclaw.plugins.voice-call")
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """Who may call, and how a call that comes in begins."""
-
-    policy: InboundPolicy
-    allow_from: Sequence[str]
-    greeting: str
-    agent_id: str = "main"
-
-
 class CallManager:
     """Constructed complete; `start` restores what was live, `stop` ends or leaves it."""
 
@@ -80,7 +64,7 @@ class CallManager:
         responder: Responder,
         clock: Clock,
         tasks: TaskOwner,
-        admission: Admission,
+        reception: Reception,
         settings_for: Callable[[CallId, Mode, str], CallSettings],
         new_call_id: Callable[[], CallId],
         max_live: int,
@@ -93,7 +77,7 @@ class CallManager:
         self._responder = responder
         self._clock = clock
         self._tasks = tasks
-        self._admission = admission
+        self._reception = reception
         self._settings_for = settings_for
         self._new_call_id = new_call_id
         self._max_live = max_live
@@ -280,40 +264,31 @@ class CallManager:
             pending.cancel()
 
     async def _judge(self, offer: InboundOffer) -> CallRunner | Refusal:
-        refusal = self._objection(offer)
-        if refusal is None:
-            try:
-                return await self._open(self._opening_of(offer))
-            except AtCapacity:
-                refusal = Refusal.BUSY
-            except Conflict:
-                # Another delivery of this webhook was faster.
-                runner = self._legs.get(offer.carrier_call_id)
-                refusal = Refusal.BUSY
-                if runner is not None:
-                    return runner
-        log.info("inbound call refused", extra={"reason": refusal.value})
-        self._on_refusal(offer, refusal)
+        welcome = Refusal.BUSY if self._stopping else await self._reception.judge(offer)
+        if isinstance(welcome, Welcome):
+            opened = self._opening_of(offer, welcome)
+            why = self._responder.unable(opened.record.settings.agent_id)
+            if why is not None and welcome.mode is Mode.CONVERSATION:
+                log.error("no agent can answer the phone", extra={"reason": why})
+                welcome = Refusal.CANNOT_ANSWER
+            else:
+                try:
+                    return await self._open(opened)
+                except AtCapacity:
+                    welcome = Refusal.BUSY
+                except Conflict:
+                    # Another delivery of this webhook was faster.
+                    runner = self._legs.get(offer.carrier_call_id)
+                    if runner is not None:
+                        return runner
+                    welcome = Refusal.BUSY
+        log.info("inbound call refused", extra={"reason": welcome.value})
+        self._on_refusal(offer, welcome)
         if not self._carrier.features.markup:
-            self._tasks.spawn("refusal", self._refuse_by_command(offer, refusal))
-        return refusal
+            self._tasks.spawn("refusal", self._refuse_by_command(offer, welcome))
+        return welcome
 
-    def _objection(self, offer: InboundOffer) -> Refusal | None:
-        if self._stopping:
-            return Refusal.BUSY
-        # A leg that was placed with the carrier's API is the owner's own doing (F23).
-        if offer.direction is Direction.INBOUND:
-            admission = self._admission
-            refusal = admit_inbound(admission.policy, admission.allow_from, offer.from_number)
-            if refusal is not None:
-                return refusal
-        why = self._responder.unable(self._admission.agent_id)
-        if why is not None:
-            log.error("no agent can answer the phone", extra={"reason": why})
-            return Refusal.CANNOT_ANSWER
-        return None
-
-    def _opening_of(self, offer: InboundOffer) -> Decision:
+    def _opening_of(self, offer: InboundOffer, welcome: Welcome) -> Decision:
         call_id = self._new_call_id()
         outbound = offer.direction is Direction.OUTBOUND
         other = offer.to_number if outbound else offer.from_number
@@ -324,8 +299,8 @@ class CallManager:
             direction=offer.direction,
             from_number=offer.from_number,
             to_number=offer.to_number,
-            settings=self._settings_for(call_id, Mode.CONVERSATION, other),
-            opening=self._admission.greeting,
+            settings=self._settings_for(call_id, welcome.mode, other),
+            opening=welcome.opening,
             answered=self._carrier.features.markup,
             now=self._clock.wall(),
         )

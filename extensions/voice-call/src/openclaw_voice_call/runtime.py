@@ -6,6 +6,7 @@ listens, so that the first webhook after a restart finds its call.
 
 from __future__ import annotations
 
+import secrets
 import uuid
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -18,6 +19,7 @@ import aiohttp
 from openclaw.sdk import PluginApi
 from openclaw_voice_call.call.facts import Fact
 from openclaw_voice_call.call.opening import Refusal
+from openclaw_voice_call.call.pairing import CODE_DIGITS
 from openclaw_voice_call.call.phone import normalise
 from openclaw_voice_call.call.record import CallRecord, CallSettings
 from openclaw_voice_call.call.snapshot import state_name
@@ -30,8 +32,10 @@ from openclaw_voice_call.credentials import Credentials
 from openclaw_voice_call.errors import NotConfigured
 from openclaw_voice_call.interfaces.carrier import InboundOffer
 from openclaw_voice_call.interfaces.links import CallLinks
-from openclaw_voice_call.manager import Admission, CallManager
+from openclaw_voice_call.manager import CallManager
+from openclaw_voice_call.reception import DoorPolicy, Reception
 from openclaw_voice_call.service import CallService, ServiceSettings
+from openclaw_voice_call.store.pairings import PairingFile
 from openclaw_voice_call.store.sqlite import SqliteCallStore
 from openclaw_voice_call.webhook.pipeline import WebhookPipeline
 from openclaw_voice_call.webhook.public_url import UrlPolicy
@@ -86,18 +90,23 @@ class VoiceCallRuntime:
                 ResponderSettings(config.response_model, config.response_system_prompt),
                 api.tasks,
             )
+            reception = Reception(
+                DoorPolicy(
+                    config.inbound_policy,
+                    config.allow_from,
+                    config.inbound_greeting or DEFAULT_GREETING,
+                ),
+                PairingFile(journal_folder(config, api.state_dir)),
+                api.clock,
+                new_code=lambda: f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}d}",
+            )
             manager = CallManager(
                 store=store,
                 carrier=carrier,
                 responder=responder,
                 clock=api.clock,
                 tasks=api.tasks,
-                admission=Admission(
-                    config.inbound_policy,
-                    config.allow_from,
-                    config.inbound_greeting or DEFAULT_GREETING,
-                    config.agent_id,
-                ),
+                reception=reception,
                 settings_for=lambda call, mode, number: call_settings(config, call, mode, number),
                 new_call_id=lambda: CallId(str(uuid.uuid4())),
                 max_live=config.max_concurrent_calls,
@@ -148,6 +157,7 @@ class VoiceCallRuntime:
                     any_number=not carrier.features.dials_phones,
                 ),
                 new_operation_id=lambda: uuid.uuid4().hex[:12],
+                reception=reception,
             )
             api.log.info("Runtime initialized")
             return cls(service, manager, stack.pop_all())

@@ -26,6 +26,7 @@ from openclaw_voice_call.errors import (
 )
 from openclaw_voice_call.interfaces.store import CallStore
 from openclaw_voice_call.manager import CallManager
+from openclaw_voice_call.reception import Reception
 from openclaw_voice_call.runner import CallRunner
 
 OperationId = NewType("OperationId", str)
@@ -72,8 +73,11 @@ class CallService:
         clock: Clock,
         settings: ServiceSettings,
         new_operation_id: Callable[[], str],
+        reception: Reception,
     ) -> None:
         self._manager = manager
+        self.pairing = reception
+        """Who waits to be let in: `waiting`, `approved`, `approve`, `deny`."""
         self._store = store
         self._clock = clock
         self._settings = settings

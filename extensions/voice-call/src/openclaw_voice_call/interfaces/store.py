@@ -7,8 +7,21 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from openclaw_voice_call.call.facts import Fact, StoredFact
+from openclaw_voice_call.call.pairing import PairingBook
 from openclaw_voice_call.call.record import CallRecord
 from openclaw_voice_call.call.types import CallId, CarrierCallId
+
+
+class PairingStore(Protocol):
+    """Where the pairing book is kept."""
+
+    def read(self) -> PairingBook:
+        """Raises JournalUnreadable when it is there and cannot be understood."""
+        ...
+
+    async def write(self, book: PairingBook) -> None:
+        """Durable when it returns. Raises JournalRefused; then the old book is still there."""
+        ...
 
 
 class CallStore(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import uuid
 from collections.abc import Callable, Coroutine
 from itertools import count
 from typing import Final
@@ -79,7 +80,6 @@ class PhoneNetwork:
         self._clock = clock
         self._tasks = tasks
         self._lines: dict[CarrierCallId, Line] = {}
-        self._legs = count(1)
         self._messages = count(1)
 
     def dial(self, order: DialOrder) -> CarrierCallId:
@@ -93,7 +93,8 @@ class PhoneNetwork:
 
     def call_in(self, person: Person, shown_as: str) -> None:
         """This person calls us."""
-        line = Line(CarrierCallId(f"mock-inbound-{next(self._legs)}"), person, None)
+        # The journal remembers legs for good, so their names do not begin again with a process.
+        line = Line(CarrierCallId(f"mock-inbound-{uuid.uuid4()}"), person, None)
         self._begin(line, self._caller(line, shown_as))
 
     def line(self, leg: CarrierCallId) -> Line:
