@@ -12,7 +12,7 @@ import click
 
 from openclaw.sdk_cli import GatewayUnreachable, fail, plugin_section, print_json, target_of
 from openclaw_voice_call.errors import VoiceCallError
-from openclaw_voice_call.surfaces.cli_view import masked_text
+from openclaw_voice_call.surfaces.cli_view import masked_json
 from openclaw_voice_call.surfaces.doors import failure_of
 
 if TYPE_CHECKING:
@@ -81,11 +81,14 @@ def tail(
     if file is not None:
         if not file.is_file():
             fail(f"No log file at {file}")
-        lines = _follow_file(file, since, poll_s)
-    else:
-        lines = _follow_journal(journal_path(ctx), since, poll_s, as_json)
-    for line in lines:
-        click.echo(masked_text(line) if mask else line)
+        for line in _follow_file(file, since, poll_s):
+            click.echo(masked_json(line) if mask else line)
+        return
+    from openclaw_voice_call.surfaces.fact_lines import fact_json, fact_line
+
+    render = fact_json if as_json else fact_line
+    for fact in _follow_journal(journal_path(ctx), since, poll_s):
+        click.echo(render(fact, mask=mask))
 
 
 @click.command("latency")
@@ -140,22 +143,18 @@ def _journal(path: Path) -> Generator[JournalReader]:
         fail(failure.line, f"Remedy: {failure.remedy}" if failure.remedy else None)
 
 
-def _follow_journal(path: Path, since: int, poll_s: float, as_json: bool) -> Iterator[str]:
-    from openclaw_voice_call.surfaces.fact_lines import fact_json, fact_line
-
-    render = fact_json if as_json else fact_line
+def _follow_journal(path: Path, since: int, poll_s: float) -> Iterator[FollowedFact]:
     with _journal(path) as journal:
         click.echo(f"following {path}", err=True)
         row = journal.last_row()
-        past = _newest(journal, row, since)
-        yield from map(render, past)
+        yield from _newest(journal, row, since)
         while True:
             news = journal.follow(row)
             if not news:
                 time.sleep(poll_s)
                 continue
             row = news[-1].row
-            yield from map(render, news)
+            yield from news
 
 
 def _newest(journal: JournalReader, last: int, count: int) -> Sequence[FollowedFact]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -23,6 +24,17 @@ def masked_text(text: str) -> str:
 def masked(record: Mapping[str, object]) -> dict[str, object]:
     """A call's JSON without phone numbers, wherever they stand in it."""
     return {name: value if name in _NAMES else _masked(value) for name, value in record.items()}
+
+
+def masked_json(line: str) -> str:
+    """A line of JSON without phone numbers; what is no JSON object is masked as text."""
+    try:
+        record: object = json.loads(line)
+    except ValueError:
+        return masked_text(line)
+    if not isinstance(record, dict):
+        return masked_text(line)
+    return json.dumps(masked(cast("dict[str, object]", record)), ensure_ascii=False)
 
 
 def _masked(value: object) -> object:

@@ -10,7 +10,7 @@ import msgspec
 from openclaw_voice_call.call import facts
 from openclaw_voice_call.call.facts import Fact
 from openclaw_voice_call.store.reader import FollowedFact
-from openclaw_voice_call.surfaces.cli_view import local_time, one_line
+from openclaw_voice_call.surfaces.cli_view import local_time, masked_json, masked_text, one_line
 
 SHORT_ID: Final = 8
 
@@ -52,13 +52,15 @@ def describe(fact: Fact) -> str:
     return one_line(f"{text} ({'; '.join(notes)})" if notes else text)
 
 
-def fact_line(followed: FollowedFact) -> str:
+def fact_line(followed: FollowedFact, *, mask: bool = False) -> str:
     """Local time, the beginning of the call's id, and what happened."""
     at = local_time(followed.stored.at * 1000, "%Y-%m-%d %H:%M:%S")
-    return f"{at}  {one_line(followed.call_id[:SHORT_ID])}  {describe(followed.stored.fact)}"
+    what = describe(followed.stored.fact)
+    shown = masked_text(what) if mask else what
+    return f"{at}  {one_line(followed.call_id[:SHORT_ID])}  {shown}"
 
 
-def fact_json(followed: FollowedFact) -> str:
+def fact_json(followed: FollowedFact, *, mask: bool = False) -> str:
     """`{callId, seq, at (ms), fact: {type, ...}}` on one line."""
     stored = followed.stored
     told = {
@@ -67,4 +69,5 @@ def fact_json(followed: FollowedFact) -> str:
         "at": round(stored.at * 1000),
         "fact": stored.fact,
     }
-    return msgspec.json.encode(told).decode()
+    line = msgspec.json.encode(told).decode()
+    return masked_json(line) if mask else line
