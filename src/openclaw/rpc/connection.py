@@ -218,7 +218,8 @@ class Connection:
         )
         hello = self._gateway.hello(admission, self.conn_id)
         await self._send_now(encode(success(request.id, hello)))
-        log.info(
+        # One per command of the command line, so too many for the usual log.
+        log.debug(
             "client connected",
             extra={"conn": self.conn_id, "client": admission.client_id, "role": admission.role},
         )
