@@ -163,11 +163,24 @@ def _check(
     found = [*loaded.problems, *loaded.warnings]
     if not loaded.problems:
         found += gateway_problems(loaded)
+    known = {problem.path for problem in found}
+    found += [each for each in _agent_problems(loaded) if each.path not in known]
     found += plugin_problems(loaded)
     # A missing variable can be both a warning of the file and an error of who needs it.
     needed = {problem.path for problem in found if problem.severity == "error"}
     kept = [each for each in found if each.severity == "error" or each.path not in needed]
     return loaded.path, list(dict.fromkeys(kept))
+
+
+def _agent_problems(loaded: "LoadedConfig") -> "Sequence[ConfigProblem]":
+    """What would keep the gateway's agents from starting."""
+    from openclaw.agent.settings import AgentSettings
+
+    try:
+        AgentSettings.parse(loaded.resolved, loaded.env)
+    except ConfigError as error:
+        return error.problems
+    return ()
 
 
 def _issue(problem: "ConfigProblem") -> dict[str, str]:

@@ -128,6 +128,14 @@ def test_validate_knows_the_rules_of_the_gateway(home: Home):
     assert "Refusing to bind gateway to lan without auth" in result.stderr
 
 
+def test_validate_knows_what_the_agents_need(home: Home):
+    home.write("{models: {providers: {scripted: {rulse: []}}}, agents: {defaults: 3}}")
+    result = run(home, "validate")
+    assert result.exit_code == 1
+    assert result.stderr.count("agents.defaults") == 1
+    assert "  x models.providers.scripted.rulse: " in result.stderr
+
+
 def test_a_missing_variable_that_is_needed_is_said_once(home: Home):
     home.write("{gateway: {auth: {token: '${GONE}'}}, logging: {file: '${LOST}'}}")
     result = run(home, "validate")
