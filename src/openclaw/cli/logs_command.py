@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +16,9 @@ from openclaw.cli.rpc import connect, gateway_options, target_of
 from openclaw.config.tree import Tree, is_list, is_tree
 from openclaw.errors import GatewayUnreachable
 from openclaw.log_lines import escaped
+
+if TYPE_CHECKING:
+    from openclaw.config.light import GatewayTarget
 
 _MAX_BYTES = 1_000_000
 _POLL_S = 0.5
@@ -51,7 +55,7 @@ def logs(
     try:
         client = connect(ctx, url=url, token=token, password=password, timeout_s=limit_s)
     except GatewayUnreachable as error:
-        file = newest_log(target.state_dir / "logs") if target.local and error.refused else None
+        file = _last_log(target) if target.local and error.refused else None
         if file is None:
             raise
         click.echo(f"No gateway is running; the last log is {file}", err=True)
@@ -67,6 +71,12 @@ def logs(
             return answer if is_tree(answer) else {}
 
         _show(fetch, follow=follow, as_json=as_json)
+
+
+def _last_log(target: GatewayTarget) -> Path | None:
+    if target.log_file is not None:
+        return target.log_file if target.log_file.is_file() else None
+    return newest_log(target.state_dir / "logs")
 
 
 def newest_log(folder: Path) -> Path | None:

@@ -11,7 +11,7 @@ secrets: they belong to another gateway.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,6 +25,7 @@ from openclaw.config.access import (
     is_loopback,
     port_from_env,
 )
+from openclaw.config.paths import expand
 from openclaw.config.problem import ConfigProblem
 from openclaw.config.source import ConfigSource, read_source
 from openclaw.config.token import read_token
@@ -50,6 +51,8 @@ class GatewayTarget:
     config_path: Path
     local: bool
     """Whether this is the gateway that this configuration starts, on this machine."""
+    log_file: Path | None = None
+    """`logging.file` of the configuration, None for the daily files in `state_dir`/logs."""
 
 
 def find_gateway(
@@ -132,7 +135,9 @@ def _local(
     if isinstance(host, ConfigProblem) or host in _WILDCARDS:
         host = "127.0.0.1"
     url = f"ws://{f'[{host}]' if ':' in host else host}:{_port(source, port)}"
-    return _target(source, url, found, access.password, local=True)
+    configured = _text(source, "logging", "file")
+    log_file = expand(configured, source.env) if configured else None
+    return replace(_target(source, url, found, access.password, local=True), log_file=log_file)
 
 
 def _target(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -87,6 +90,21 @@ def test_logs_are_shown_readable_and_as_json(home: Home) -> None:
     assert {event["type"] for event in events} == {"log"}
 
 
+def test_logs_are_followed_until_interrupted(home: Home) -> None:
+    with home.program("logs", "--follow") as following:
+        deadline = threading.Timer(20, following.kill)
+        deadline.start()
+        assert _has_line(following, "listening on ws://127.0.0.1")
+        # Refused, which is logged: written after what was there was shown.
+        url = f"ws://127.0.0.1:{home.port}"
+        home.cli("gateway", "health", "--url", url, "--token", "wrong")
+        assert _has_line(following, "client refused")
+        following.send_signal(signal.SIGINT)
+        status = following.wait(10)
+        deadline.cancel()
+        assert status == 130
+
+
 def test_plugins_list_info_doctor(home: Home) -> None:
     listed = home.cli("plugins", "list").stdout
     assert "Tiny        tiny        loaded    openclaw-tiny        1.2" in listed
@@ -135,3 +153,9 @@ def _invoke(home: Home, body: object, token: str) -> tuple[int, object]:
     except urllib.error.HTTPError as error:
         with error:
             return error.code, json.load(error)
+
+
+def _has_line(program: subprocess.Popen[str], text: str) -> bool:
+    """Read what the program prints up to a line with this text; False when it ends first."""
+    assert program.stdout is not None
+    return any(text in line for line in program.stdout)

@@ -61,6 +61,15 @@ def test_logs_of_the_last_gateway_are_found(home: Home) -> None:
     assert "No gateway is running" in done.stderr
 
 
+def test_logs_of_the_last_gateway_are_found_where_the_file_says(tmp_path: Path) -> None:
+    home = Home(tmp_path, {"logging": {"file": "~/gateway.log"}})
+    with running(home) as gateway:
+        gateway.stop()
+    done = home.cli("logs")
+    assert "[gateway] gateway stopping" in done.stdout
+    assert f"the last log is {tmp_path / 'gateway.log'}" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("args", "text"),
     [

@@ -37,9 +37,17 @@ class Home:
     """A scratch state folder with its configuration, and the environment that points to it."""
 
     def __init__(
-        self, folder: Path, config: Mapping[str, object] | None = None, packages: Path | None = None
+        self,
+        folder: Path,
+        config: Mapping[str, object] | None = None,
+        packages: Path | None = None,
+        python: str | Path = sys.executable,
     ) -> None:
-        """Write `config`; `packages` is a folder with further installed packages."""
+        """Write `config`; `packages` is a folder with further installed packages.
+
+        `python` is the interpreter of the environment that `openclaw` is installed in.
+        """
+        self.command = [str(python), "-m", "openclaw"]
         self.state_dir = folder / "state"
         self.state_dir.mkdir(parents=True)
         self.config_file = self.state_dir / "openclaw.json"
@@ -76,12 +84,22 @@ class Home:
     def cli(self, *args: str, timeout: float = 30.0) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
         return subprocess.run(
-            [sys.executable, "-m", "openclaw", *args],
+            [*self.command, *args],
             env=self.env,
             cwd=self.state_dir,
             capture_output=True,
             text=True,
             timeout=timeout,
+        )
+
+    def program(self, *args: str) -> subprocess.Popen[str]:
+        """Begin a command that goes on; what it prints can be read."""
+        return subprocess.Popen(
+            [*self.command, *args],
+            env=self.env,
+            cwd=self.state_dir,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def json(self, *args: str) -> object:
@@ -97,7 +115,7 @@ class GatewayProcess:
     def __init__(self, home: Home, *args: str) -> None:
         self.home = home
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "openclaw", "gateway", "run", *args],
+            [*home.command, "gateway", "run", *args],
             env=home.env,
             cwd=home.state_dir,
             stdout=subprocess.PIPE,
