@@ -60,11 +60,9 @@ def local_time(ms: float, form: str = "%H:%M:%S") -> str:
 
 
 def transcript_line(entry: Mapping[str, object]) -> str:
-    """One thing that was said, with its time."""
-    at = entry.get("timestamp")
-    when = local_time(at) if isinstance(at, int | float) else "--:--:--"
+    """One thing that was said, and by whom."""
     who = "them" if entry.get("speaker") == "user" else "us"
-    return f"{when} {who}: {one_line(entry.get('text'))}"
+    return f"{who}: {one_line(entry.get('text'))}"
 
 
 def table(calls: object, *, now_ms: int) -> Iterator[str]:

@@ -107,15 +107,19 @@ class _Progress:
     def state(self, state: str) -> None:
         if state != self._state:
             self._state = state
-            click.echo(f"{local_time(round(time.time() * 1000))} {state}", err=True)
+            _tell(state)
 
     def transcript(self, record: Mapping[str, object]) -> None:
         found = record.get("transcript")
         entries = cast("list[dict[str, object]]", found if isinstance(found, list) else [])
         final = [entry for entry in entries if entry.get("isFinal", True)]
         for entry in final[self._said :]:
-            click.echo(transcript_line(entry), err=True)
+            _tell(transcript_line(entry))
         self._said = len(final)
+
+
+def _tell(news: str) -> None:
+    click.echo(f"{local_time(time.time() * 1000)} {news}", err=True)
 
 
 def _waiting_look(gateway: VoiceGateway, call_id: str) -> Callable[[], dict[str, object]]:
