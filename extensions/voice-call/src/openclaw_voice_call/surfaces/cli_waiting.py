@@ -35,7 +35,7 @@ def await_end(gateway: VoiceGateway, call_id: str) -> dict[str, object]:
             record = cast("dict[str, object]", found["call"])
             progress.transcript(record)
             progress.state(str(record.get("state")))
-            if record.get("endedAt") is not None or record.get("endReason") is not None:
+            if record.get("endedAt") is not None:
                 return record
     except RpcFailed:
         raise

@@ -7,32 +7,33 @@ from typing import Final
 
 import msgspec
 
-from openclaw_voice_call.call import facts
 from openclaw_voice_call.call.facts import Fact
 from openclaw_voice_call.store.reader import FollowedFact
 from openclaw_voice_call.surfaces.cli_view import local_time, masked_json, masked_text, one_line
 
 SHORT_ID: Final = 8
 
-WORDS: Final[Mapping[type, str]] = {
-    facts.Opened: "{direction} call opened, mode {mode}",
-    facts.Dialled: "the carrier took the order as {carrier_call_id}",
-    facts.DialUnsettled: "the carrier's answer to the order is missing",
-    facts.Rang: "ringing",
-    facts.Answered: "answered",
-    facts.Saying: "saying ({speaker}): {text}",
-    facts.Said: "said ({speaker}): {text}",
-    facts.Interrupted: "interrupted ({speaker}) after: {heard}",
-    facts.NotSaid: "not heard ({speaker})",
-    facts.TurnHeard: "they said: {text}",
-    facts.ReplyAsked: "the agent was asked",
-    facts.ReplyGiven: "the agent answered",
-    facts.ReplyMissed: "the agent's answer is not spoken",
-    facts.OperationOpened: "{kind} requested as {operation}",
-    facts.OperationSettled: "request {operation} settled",
-    facts.DigitsPlayed: "digits sent for {operation}",
-    facts.EndDecided: "ending as {reason}",
-    facts.Ended: "over: {reason}",
+WORDS: Final[Mapping[str, str]] = {
+    "opened": "{direction} call opened, mode {mode}",
+    "dialled": "the carrier took the order as {carrier_call_id}",
+    "dial-unsettled": "the carrier's answer to the order is missing",
+    "rang": "ringing",
+    "answered": "answered",
+    "fetched": "the carrier fetched its first instruction",
+    "fetched": "the line asked what to do",
+    "saying": "saying ({speaker}): {text}",
+    "said": "said ({speaker}): {text}",
+    "interrupted": "interrupted ({speaker}) after: {heard}",
+    "not-said": "not heard ({speaker})",
+    "heard": "they said: {text}",
+    "reply-asked": "the agent was asked",
+    "reply-given": "the agent answered",
+    "reply-missed": "the agent's answer is not spoken",
+    "operation-opened": "{kind} requested as {operation}",
+    "operation-settled": "request {operation} settled",
+    "digits-played": "digits sent for {operation}",
+    "end-decided": "ending as {reason}",
+    "ended": "over: {reason}",
 }
 _NOTES: Final = (
     ("by_machine", True, "by a machine"),
@@ -43,12 +44,17 @@ _NOTES: Final = (
 _REASONS: Final = ("detail", "code", "why")
 
 
+def tag_of(kind: type[msgspec.Struct]) -> str:
+    """The name under which the journal stores this kind of fact."""
+    return str(kind.__struct_config__.tag)
+
+
 def describe(fact: Fact) -> str:
     """The fact in words, on one line."""
     fields = msgspec.structs.asdict(fact)
     notes = [text for name, value, text in _NOTES if fields.get(name) is value]
     notes += [str(fields[name]) for name in _REASONS if fields.get(name)]
-    text = WORDS[type(fact)].format_map(fields)
+    text = WORDS[tag_of(type(fact))].format_map(fields)
     return one_line(f"{text} ({'; '.join(notes)})" if notes else text)
 
 
