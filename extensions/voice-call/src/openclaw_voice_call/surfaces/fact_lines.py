@@ -20,7 +20,6 @@ WORDS: Final[Mapping[str, str]] = {
     "rang": "ringing",
     "answered": "answered",
     "fetched": "the carrier fetched its first instruction",
-    "fetched": "the line asked what to do",
     "saying": "saying ({speaker}): {text}",
     "said": "said ({speaker}): {text}",
     "interrupted": "interrupted ({speaker}) after: {heard}",
