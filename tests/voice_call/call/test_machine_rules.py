@@ -33,7 +33,19 @@ _texts = st.sampled_from(["", "yes", "no, thanks", "<b>&", "é\u0000"])
 _operations = st.sampled_from(["a", "b", "c", "d"])
 _reasons = st.sampled_from(list(EndReason))
 _deadlines = st.sampled_from(
-    ["ring", "reaper", "duration", "final", "say", "wait", "reply", "lookup", "transcript:a", "x"]
+    [
+        "ring",
+        "reaper",
+        "duration",
+        "final",
+        "say",
+        "wait",
+        "reply",
+        "keys",
+        "lookup",
+        "transcript:a",
+        "x",
+    ]
 )
 events = st.one_of(
     st.just(ev.DialAccepted(LEG)),
@@ -45,7 +57,14 @@ events = st.one_of(
     st.builds(ev.LineAnswered, st.just(LEG), st.booleans()),
     st.builds(ev.LineEnded, _reasons),
     st.builds(ev.StepReached, _numbers, _numbers),
-    st.builds(ev.Heard, _texts, st.one_of(st.none(), _numbers), st.booleans()),
+    st.builds(
+        ev.Heard,
+        _texts,
+        st.one_of(st.none(), _numbers),
+        st.booleans(),
+        continuous=st.booleans(),
+    ),
+    st.builds(ev.KeyPressed, st.sampled_from("0*#"), st.one_of(st.none(), _numbers)),
     st.builds(ev.UtterancePlayed, _numbers),
     st.builds(ev.UtteranceInterrupted, _numbers, _texts),
     st.builds(ev.UtteranceRefused, _numbers, _texts),

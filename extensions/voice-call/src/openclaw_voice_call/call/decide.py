@@ -18,7 +18,7 @@ import msgspec
 from openclaw_voice_call.call import events as ev
 from openclaw_voice_call.call.closing import down, end, judge_remote_end
 from openclaw_voice_call.call.draft import Decision, Draft
-from openclaw_voice_call.call.facts import Dialled, DialUnsettled, Interrupted, Rang
+from openclaw_voice_call.call.facts import Dialled, DialUnsettled, Fetched, Interrupted, Rang
 from openclaw_voice_call.call.lineup import (
     advance,
     drop_unspoken_replies,
@@ -30,7 +30,13 @@ from openclaw_voice_call.call.opening import go_up
 from openclaw_voice_call.call.record import SEEN_LIMIT, CallRecord
 from openclaw_voice_call.call.requests import continue_, end_request, send_digits, speak
 from openclaw_voice_call.call.script import Digits, Listen, Say, Wait
-from openclaw_voice_call.call.turns import heard, reply_failed, reply_ready
+from openclaw_voice_call.call.turns import (
+    heard,
+    key_pressed,
+    keys_entered,
+    reply_failed,
+    reply_ready,
+)
 from openclaw_voice_call.call.types import (
     MOVES,
     CarrierCallId,
@@ -115,7 +121,12 @@ def _line_ended(draft: Draft, event: ev.LineEnded) -> None:
 def _step_reached(draft: Draft, event: ev.StepReached) -> None:
     record = draft.record
     script = record.script
-    if record.closing or record.phase is not Phase.UP or event.script != script.number:
+    if record.closing or record.phase is not Phase.UP:
+        return
+    if not record.fetched:
+        draft.note(Fetched())
+        draft.set(fetched=True)
+    if event.script != script.number:
         return
     if event.step == script.position + 1 and isinstance(script.current, Say | Digits | Wait):
         finish_current(draft)
@@ -178,31 +189,54 @@ def _deadline_passed(draft: Draft, event: ev.DeadlinePassed) -> None:
         return
     draft.disarm(event.name)
     name, _, operation = event.name.partition(":")
-    match name:
-        case "ring" | "reaper" if _dial_is_lost(draft.record):
-            end(draft, EndReason.FAILED, "the carrier never confirmed the call")
-            down(draft, EndReason.FAILED)
-        case "ring" | "reaper":
-            end(draft, EndReason.NO_ANSWER)
-        case "duration":
-            end(draft, EndReason.TIMEOUT, "the call reached its longest duration")
-        case "final":
-            down(draft, draft.record.end_reason or EndReason.ERROR)
-        case "lookup":
-            draft.set(lookups=draft.record.lookups + 1)
-        case "say":
-            # No confirmation: the rest becomes a new script, so that the line is told anew.
-            finish_current(draft, confirmed=False)
-            if not draft.record.closing:
-                _renumber(draft)
-        case "wait":
-            advance(draft)
-        case "reply" if draft.record.reply is not None:
-            reply_failed(draft, ev.ReplyFailed(draft.record.reply.turn, "model_timeout"))
-        case "transcript":
-            draft.settle(operation, code="transcript_timeout")
-        case _:
-            pass
+    if name == "transcript":
+        draft.settle(operation, code="transcript_timeout")
+    else:
+        _DEADLINES[name](draft)
+
+
+def _rang_out(draft: Draft) -> None:
+    if _dial_is_lost(draft.record):
+        end(draft, EndReason.FAILED, "the carrier never confirmed the call")
+        down(draft, EndReason.FAILED)
+    else:
+        end(draft, EndReason.NO_ANSWER)
+
+
+def _lasted_too_long(draft: Draft) -> None:
+    end(draft, EndReason.TIMEOUT, "the call reached its longest duration")
+
+
+def _never_confirmed_down(draft: Draft) -> None:
+    down(draft, draft.record.end_reason or EndReason.ERROR)
+
+
+def _look_up_again(draft: Draft) -> None:
+    draft.set(lookups=draft.record.lookups + 1)
+
+
+def _never_confirmed_played(draft: Draft) -> None:
+    """The time it takes has passed twice. The rest becomes a new script: the line is told anew."""
+    finish_current(draft, confirmed=False)
+    if not draft.record.closing:
+        _renumber(draft)
+
+
+def _reply_overdue(draft: Draft) -> None:
+    if draft.record.reply is not None:
+        reply_failed(draft, ev.ReplyFailed(draft.record.reply.turn, "model_timeout"))
+
+
+_DEADLINES: Final[dict[str, Callable[[Draft], None]]] = {
+    "ring": _rang_out,
+    "reaper": _rang_out,
+    "duration": _lasted_too_long,
+    "final": _never_confirmed_down,
+    "lookup": _look_up_again,
+    "say": _never_confirmed_played,
+    "wait": advance,
+    "reply": _reply_overdue,
+}
 
 
 def _hang_up_confirmed(draft: Draft, _: ev.HangUpConfirmed) -> None:
@@ -270,6 +304,7 @@ _RULES: Final[dict[type[ev.CallEvent], Rule]] = dict[type[ev.CallEvent], Rule](
         _rule(ev.LineEnded, _line_ended),
         _rule(ev.StepReached, _step_reached),
         _rule(ev.Heard, heard),
+        _rule(ev.KeyPressed, key_pressed),
         _rule(ev.UtterancePlayed, _utterance_played),
         _rule(ev.UtteranceInterrupted, _utterance_interrupted),
         _rule(ev.UtteranceRefused, _utterance_refused),

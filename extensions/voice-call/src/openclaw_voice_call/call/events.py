@@ -73,6 +73,19 @@ class Heard(msgspec.Struct, frozen=True, tag="heard"):
     script: int | None = None
     keyed: bool = False
     confidence: float | None = None
+    continuous: bool = False
+    """The carrier reports each sentence as it ends and goes on listening: what follows while the
+    agent still thinks belongs to the same turn."""
+
+
+class KeyPressed(msgspec.Struct, frozen=True, tag="key-pressed"):
+    """One key of the other party, `0-9 A-D * #`, from a carrier that reports keys one by one.
+
+    `script` names the listening that it answers; None when that is not known.
+    """
+
+    key: str
+    script: int | None = None
 
 
 class UtterancePlayed(msgspec.Struct, frozen=True, tag="utterance-played"):
@@ -165,6 +178,7 @@ CallEvent: TypeAlias = (
     | LineEnded
     | StepReached
     | Heard
+    | KeyPressed
     | UtterancePlayed
     | UtteranceInterrupted
     | UtteranceRefused

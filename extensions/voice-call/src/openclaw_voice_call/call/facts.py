@@ -35,6 +35,10 @@ class Answered(msgspec.Struct, frozen=True, tag="answered"):
     by_machine: bool = False
 
 
+class Fetched(msgspec.Struct, frozen=True, tag="fetched"):
+    """The line asked for its first instruction, so our answers reach it. Noted once."""
+
+
 class Saying(msgspec.Struct, frozen=True, tag="saying"):
     """Handed to the line; whether it was heard is told by `Said` or `Interrupted`."""
 
@@ -123,6 +127,7 @@ Fact: TypeAlias = (
     | DialUnsettled
     | Rang
     | Answered
+    | Fetched
     | Saying
     | Said
     | Interrupted

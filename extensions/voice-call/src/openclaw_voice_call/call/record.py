@@ -117,8 +117,12 @@ class CallRecord(msgspec.Struct, frozen=True):
     turn_open: bool = False
     utterances: int = 0
     message_said: bool = False
+    fetched: bool = False
+    """A markup carrier has asked for an instruction at least once."""
     script: Script = Script()
     reply: PendingReply | None = None
+    keys: str = ""
+    """Keys of an answer that is still being entered."""
     exchange: Exchange | None = None
     operations: tuple[Operation, ...] = ()
     """Pending ones and the newest settled ones, oldest first, at most `OPERATIONS_LIMIT`."""

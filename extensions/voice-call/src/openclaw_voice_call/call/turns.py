@@ -11,26 +11,24 @@ from openclaw_voice_call.call.closing import end
 from openclaw_voice_call.call.draft import Draft
 from openclaw_voice_call.call.facts import ReplyAsked, ReplyGiven, ReplyMissed, TurnHeard
 from openclaw_voice_call.call.lineup import close_turn, drop_unspoken_replies, retail, say
-from openclaw_voice_call.call.record import Exchange, PendingReply
+from openclaw_voice_call.call.record import CallRecord, Exchange, PendingReply
 from openclaw_voice_call.call.script import Listen
 from openclaw_voice_call.call.types import Mode, Phase, Speaker
 
 APOLOGY: Final = "Sorry, I could not come up with an answer just now. Could you say that again?"
 REPLY_SLACK_S: Final = 0.8
 """The responder cuts the agent at its own limit; this deadline only backs it up."""
+KEY_PAUSE_S: Final = 2.0
+"""Without another key for this long, an answer by keys is complete."""
+LAST_KEY: Final = "#"
+KEYS_LIMIT: Final = 32
 
 
 def heard(draft: Draft, event: ev.Heard) -> None:
-    """Words of the other party: for the waiting `continue`, else for the agent, never for both.
-
-    Words that name a script answer that listening only; once it is over they are late (F47, A7).
-    """
+    """Words of the other party: for the waiting `continue`, else for the agent, never for both."""
     record = draft.record
     text = event.text.strip()
-    if record.closing or record.phase is not Phase.UP or not text:
-        return
-    listening = isinstance(record.script.current, Listen)
-    if event.script is not None and (event.script != record.script.number or not listening):
+    if not text or not _is_awaited(record, event.script, continuous=event.continuous):
         return
     turn = close_turn(draft)
     waiter = record.waiter
@@ -47,6 +45,26 @@ def heard(draft: Draft, event: ev.Heard) -> None:
         _forget_reply(draft, "superseded")
         whole = f"{before.text} {text}" if before is not None else text
         _ask(draft, PendingReply(turn, whole, event.keyed))
+
+
+def key_pressed(draft: Draft, event: ev.KeyPressed) -> None:
+    """Keys that come one by one are one answer: up to `#`, or to a pause."""
+    if not _is_awaited(draft.record, event.script, continuous=True):
+        return
+    keys = draft.record.keys + event.key.rstrip(LAST_KEY)
+    draft.set(keys=keys)
+    if event.key == LAST_KEY or len(keys) >= KEYS_LIMIT:
+        keys_entered(draft)
+    else:
+        draft.arm("keys", draft.now + KEY_PAUSE_S)
+
+
+def keys_entered(draft: Draft) -> None:
+    """An answer by keys is complete."""
+    keys = draft.record.keys
+    draft.disarm("keys")
+    draft.set(keys="")
+    heard(draft, ev.Heard(keys, keyed=True))
 
 
 def reply_ready(draft: Draft, event: ev.ReplyReady) -> None:
@@ -78,6 +96,17 @@ def reply_failed(draft: Draft, event: ev.ReplyFailed) -> None:
         say(draft, APOLOGY, Speaker.SYSTEM, turn=event.turn)
     else:
         retail(draft)
+
+
+def _is_awaited(record: CallRecord, script: int | None, *, continuous: bool) -> bool:
+    """What names a script answers that listening only; once it is over it is late (F47, A7)."""
+    if record.closing or record.phase is not Phase.UP:
+        return False
+    if script is None:
+        return True
+    verb = record.script.current
+    goes_on = continuous and record.reply is not None and verb is None
+    return script == record.script.number and (isinstance(verb, Listen) or goes_on)
 
 
 def _ask(draft: Draft, pending: PendingReply) -> None:

@@ -1,0 +1,133 @@
+"""Why a call went as it did: the first milestone that is missing or failed. Pure.
+
+"It connects and is silent" has many causes; which one it was can be read from what was stored, in
+order: placed, taken by the carrier, rung, answered, instruction fetched, spoken, heard, replied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from openclaw_voice_call.call import facts as f
+from openclaw_voice_call.call.facts import Fact
+from openclaw_voice_call.call.record import CallRecord
+from openclaw_voice_call.call.types import Direction, EndReason, Mode
+
+
+class Verdict(NamedTuple):
+    """The first milestone that is missing or failed, why that is likely so, and what to do."""
+
+    milestone: str
+    cause: str
+    remedy: str
+
+
+_REPLY_REMEDIES: Final = {
+    "model_not_configured": "Set the model's API key, or another responseModel.",
+    "model_refused": "Check the model vendor's key, quota and the model's name in responseModel.",
+    "model_unreachable": "Check the network and models.providers.<id>.baseUrl.",
+    "model_timeout": "Choose a faster model, or raise responseTimeoutMs.",
+    "model_empty": "The model gave no words: check responseSystemPrompt and the model.",
+}
+
+
+def explain(record: CallRecord, facts: Sequence[Fact]) -> Verdict | None:
+    """Where a call went wrong; None when all that a call of its kind needs has happened so far."""
+    if not any(isinstance(fact, f.Answered) for fact in facts):
+        return _unanswered(record, facts) if record.closing else None
+    failed = _failed_speech(record, facts) or _failed_reply(facts)
+    if failed is not None:
+        return failed
+    silent = record.closing and not _any(facts, f.TurnHeard)
+    if silent and record.settings.mode is Mode.CONVERSATION:
+        return Verdict(
+            "words heard",
+            "we listened, and no words of the other party arrived",
+            "If somebody did speak, check the language and that the carrier's speech recognition "
+            "is switched on for the account.",
+        )
+    return _bad_end(record)
+
+
+def _unanswered(record: CallRecord, facts: Sequence[Fact]) -> Verdict:
+    detail = record.end_detail or "no reason given"
+    if record.direction is Direction.INBOUND:
+        return Verdict("answered", f"the caller left before the answer ({detail})", "Nothing.")
+    if not _any(facts, f.Dialled):
+        return Verdict(
+            "taken by the carrier",
+            f"the carrier did not take the order: {detail}",
+            "Check the credentials, fromNumber and the number that was called.",
+        )
+    if record.end_reason is EndReason.BUSY:
+        return Verdict("answered", "the line was busy or the call was declined", "Call again.")
+    if not _any(facts, f.Rang) and record.end_reason is EndReason.NO_ANSWER:
+        return Verdict(
+            "ringing",
+            "the carrier took the order, but no message of it about this call arrived",
+            "Check that publicUrl reaches this gateway, and the log for refused signatures.",
+        )
+    if record.end_reason is EndReason.NO_ANSWER:
+        return Verdict("answered", "nobody answered", "Call again, or raise ringTimeoutMs.")
+    return Verdict("answered", f"the call ended before an answer: {detail}", "Look at the detail.")
+
+
+def _failed_speech(record: CallRecord, facts: Sequence[Fact]) -> Verdict | None:
+    begun = {fact.utterance for fact in facts if isinstance(fact, f.Saying)}
+    for fact in facts:
+        if isinstance(fact, f.NotSaid) and fact.utterance in begun and fact.why != "call ended":
+            return Verdict(
+                "words played",
+                f"they could not be played: {fact.why}",
+                "Check the voice and language of the carrier.",
+            )
+        if isinstance(fact, f.Said) and not fact.confirmed:
+            return Verdict("words played", *_unconfirmed(record))
+    settled = {fact.utterance for fact in facts if isinstance(fact, f.Said | f.Interrupted)}
+    lost = any(isinstance(fact, f.NotSaid) and fact.utterance in begun for fact in facts)
+    if lost and not settled:
+        if record.end_reason is EndReason.HANGUP_USER:
+            return Verdict("words played", "the other party hung up meanwhile", "Call again.")
+        return Verdict("words played", *_unconfirmed(record))
+    return None
+
+
+def _unconfirmed(record: CallRecord) -> tuple[str, str]:
+    if not record.fetched and record.direction is Direction.OUTBOUND:
+        return (
+            "the call was answered, but the carrier's request for an instruction did not arrive",
+            "Check that publicUrl reaches this gateway, and the log for refused signatures.",
+        )
+    return (
+        "they were handed to the line, and the carrier never confirmed that they were played",
+        "Look into the carrier's own log of this call for errors of its voice or of our answers.",
+    )
+
+
+def _failed_reply(facts: Sequence[Fact]) -> Verdict | None:
+    for fact in facts:
+        if isinstance(fact, f.ReplyMissed) and fact.code in _REPLY_REMEDIES:
+            return Verdict(
+                f"reply given (turn {fact.turn})",
+                f"the agent gave no answer: {fact.code}",
+                _REPLY_REMEDIES[fact.code],
+            )
+    return None
+
+
+def _bad_end(record: CallRecord) -> Verdict | None:
+    detail = f": {record.end_detail}" if record.end_detail else ""
+    if record.end_reason is EndReason.TIMEOUT:
+        return Verdict(
+            "ended by somebody",
+            "the call reached its longest duration",
+            "Raise maxDurationSeconds if calls may last longer.",
+        )
+    if record.end_reason in (EndReason.ERROR, EndReason.FAILED):
+        return Verdict("ended by somebody", f"it failed{detail}", "Look at the gateway's log.")
+    return None
+
+
+def _any(facts: Sequence[Fact], kind: type[Fact]) -> bool:
+    return any(isinstance(fact, kind) for fact in facts)
