@@ -236,6 +236,7 @@ _DEADLINES: Final[dict[str, Callable[[Draft], None]]] = {
     "say": _never_confirmed_played,
     "wait": advance,
     "reply": _reply_overdue,
+    "keys": keys_entered,
 }
 
 
