@@ -16,7 +16,7 @@ from openclaw.sdk import Clock, TaskOwner
 from openclaw_voice_call.call import events as ev
 from openclaw_voice_call.call.due import Act, AnswerLine, Command, Dial, HangUpLine, Lookup, Nudge
 from openclaw_voice_call.call.record import CallRecord
-from openclaw_voice_call.call.script import Digits, Say, StepRef
+from openclaw_voice_call.call.script import Digits, Say, StepRef, Verb
 from openclaw_voice_call.call.types import EndReason, Phase
 from openclaw_voice_call.errors import (
     CarrierError,
@@ -138,7 +138,10 @@ class Performer:
         )
         for delay_s in (*RETRY_DELAYS_S, None):
             try:
-                await self._carrier.perform(self._leg(), order)
+                untold_s = await self._carrier.perform(self._leg(), order)
+                if untold_s is not None:
+                    await self._clock.sleep(untold_s)
+                    self._done_untold(command.verb)
                 return
             except LineGone:
                 await self.reconcile()
@@ -156,6 +159,13 @@ class Performer:
                     self._post(ev.EndRequested(EndReason.ERROR, at_once=True, detail=str(error)))
                     return
             await self._clock.sleep(delay_s)
+
+    def _done_untold(self, verb: Verb) -> None:
+        """A verb whose end the carrier does not report has had the time that it takes."""
+        if isinstance(verb, Digits):
+            self._post(ev.DigitsSent(verb.operation))
+        elif isinstance(verb, Say):
+            self._post(ev.UtterancePlayed(verb.utterance))
 
     async def _nudge(self, step: StepRef) -> None:
         for delay_s in (*RETRY_DELAYS_S, None):

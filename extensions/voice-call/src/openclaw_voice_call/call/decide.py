@@ -237,6 +237,7 @@ _DEADLINES: Final[dict[str, Callable[[Draft], None]]] = {
     "wait": advance,
     "reply": _reply_overdue,
     "keys": keys_entered,
+    "keys": keys_entered,
 }
 
 

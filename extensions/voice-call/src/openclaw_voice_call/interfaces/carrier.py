@@ -172,8 +172,10 @@ class Carrier(Protocol):
         """Turn an inbound call away by command. Markup carriers: not called."""
         ...
 
-    async def perform(self, leg: LegOrder, order: Perform) -> None:
+    async def perform(self, leg: LegOrder, order: Perform) -> float | None:
         """Begin a verb by command; its end comes as a webhook. Markup carriers: not called.
+
+        Gives the seconds after which it is over where no webhook will tell, else None.
 
         Raises LineGone, CarrierError.
         """
