@@ -237,7 +237,6 @@ _DEADLINES: Final[dict[str, Callable[[Draft], None]]] = {
     "wait": advance,
     "reply": _reply_overdue,
     "keys": keys_entered,
-    "keys": keys_entered,
 }
 
 
