@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
@@ -146,12 +147,37 @@ async def test_the_configured_number_is_asked_for_last(tmp_path: Path) -> None:
         assert text_of(await home.rpc("initiate", {"message": "Hi."})) == "to required"
 
 
-async def test_digits_before_a_call_are_not_dropped_silently(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ({"dtmfSequence": "12", "mode": "notify"}, "dtmfSequence needs mode conversation"),
+        (
+            {"dtmfSequence": "call me"},
+            "digits may only contain digits, *, #, comma, w, p",
+        ),
+        (
+            {"sessionKey": "agent:other:main"},
+            "sessionKey must begin with 'agent:main:', got 'agent:other:main'",
+        ),
+    ],
+)
+async def test_a_placement_that_cannot_be_carried_out_as_written_does_not_dial(
+    tmp_path: Path, more: Mapping[str, object], text: str
+) -> None:
     async with house(tmp_path) as home:
-        asked = {"message": "Hi.", "to": THEM, "dtmfSequence": "1w2"}
-        answer = await home.rpc("initiate", asked)
+        answer = await home.rpc("initiate", {"message": "Hi.", "to": THEM, **more})
         assert home.carrier.dialled == 0
-    assert text_of(answer) == "dtmfSequence is not supported yet, so no call was placed"
+    assert text_of(answer) == text
+
+
+async def test_digits_of_the_placement_are_pressed_before_anything_is_said(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        asked = {"message": "Hi.", "to": THEM, "dtmfSequence": "1w2", "mode": "conversation"}
+        call = payload_of(await home.rpc("initiate", {**asked, "sessionKey": "agent:main:trip"}))
+        record = await home.manager.record(str(call["callId"]))
+    assert record is not None
+    assert [type(verb).__name__ for verb in record.script.verbs] == ["Digits", "Say", "Listen"]
+    assert record.settings.session_key == "agent:main:trip"
 
 
 async def test_an_order_without_an_answer_is_pending(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ from openclaw_voice_call.manager import CallManager
 from openclaw_voice_call.reception import DoorPolicy, Reception
 from openclaw_voice_call.service import CallService, ServiceSettings
 from openclaw_voice_call.store.pairings import PairingFile
+from openclaw_voice_call.store.schema import FOLDER_NAME
 from openclaw_voice_call.store.sqlite import SqliteCallStore
 from openclaw_voice_call.webhook.pipeline import WebhookPipeline
 from openclaw_voice_call.webhook.public_url import UrlPolicy
@@ -43,7 +44,6 @@ from openclaw_voice_call.webhook.server import WebhookServer
 
 KEEP_FACTS_DAYS: Final = 30
 DEFAULT_GREETING: Final = "Hello! How can I help you?"
-DEFAULT_STORE: Final = "voice-calls"
 
 
 class VoiceCallRuntime:
@@ -189,7 +189,7 @@ class _Publisher:
 
 
 def journal_folder(config: VoiceCallConfig, state_dir: Path) -> Path:
-    return Path(config.store).expanduser() if config.store else state_dir / DEFAULT_STORE
+    return Path(config.store).expanduser() if config.store else state_dir / FOLDER_NAME
 
 
 def call_settings(

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from openclaw_voice_call.errors import JournalRefused, JournalTooNew
 
+FOLDER_NAME = "voice-calls"
+"""In the state folder, unless the configuration names another folder."""
 FILE_NAME = "calls.db"
 BUSY_TIMEOUT_S = 2.0
 CACHE_KIB = 8192

@@ -10,7 +10,13 @@ Result = dict[str, object]
 
 async def place(service: CallService, asked: Placement) -> Result:
     """`pending` says that the carrier has not confirmed the order: `status` will tell."""
-    placed = await service.initiate(to=asked.to, message=asked.message, mode=asked.mode)
+    placed = await service.initiate(
+        to=asked.to,
+        message=asked.message,
+        mode=asked.mode,
+        digits=asked.digits,
+        session_key=asked.session_key,
+    )
     result: Result = {"callId": placed.call_id, "initiated": True}
     if not placed.settled:
         result["pending"] = True
@@ -31,8 +37,10 @@ async def send_digits(service: CallService, call: str, digits: str) -> Result:
     return {"success": True}
 
 
-async def end(service: CallService, call: str, *, at_once: bool = False) -> Result:
-    await service.end(call, at_once=at_once)
+async def end(
+    service: CallService, call: str, *, at_once: bool = False, after_reply: bool = False
+) -> Result:
+    await service.end(call, at_once=at_once, after_reply=after_reply)
     return {"success": True}
 
 

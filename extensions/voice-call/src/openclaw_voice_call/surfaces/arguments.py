@@ -27,6 +27,10 @@ class Placement:
     to: str | None
     message: str | None
     mode: Mode | None
+    digits: str | None = None
+    """Keys to press once the call is answered, before anything is said."""
+    session_key: str | None = None
+    """The agent's history to use instead of the configured one."""
 
 
 def text(params: Params, name: str) -> str | None:
@@ -58,15 +62,16 @@ def start(params: Params) -> Placement:
 
 
 def placement(params: Params) -> Placement:
-    """`to?`, `message?`, `mode?`; an unknown mode means the configured one."""
-    if text(params, "dtmfSequence") is not None:
-        problem = InvalidRequest("dtmfSequence is not supported yet, so no call was placed")
-        problem.remedy = "Place the call without it and send the digits when it is answered."
-        raise problem
+    """`to?`, `message?`, `mode?`, `dtmfSequence?`, `sessionKey?`; an unknown mode means the
+    configured one."""
     mode = text(params, "mode")
     known = mode in (Mode.NOTIFY, Mode.CONVERSATION)
     return Placement(
-        text(params, "to"), text(params, "message"), Mode(mode) if known and mode else None
+        text(params, "to"),
+        text(params, "message"),
+        Mode(mode) if known and mode else None,
+        digits=text(params, "dtmfSequence"),
+        session_key=text(params, "sessionKey"),
     )
 
 

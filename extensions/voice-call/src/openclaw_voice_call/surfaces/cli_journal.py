@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from openclaw_voice_call.store.reader import FollowedFact, JournalReader
 
 PLUGIN: Final = "voice-call"
-FOLDER: Final = "voice-calls"
 RECENT_CALLS: Final = 20
 LEAST_POLL_MS: Final = 50
 
@@ -120,12 +119,12 @@ def latency(ctx: click.Context, file: Path | None, last: int) -> None:
 
 def journal_path(ctx: click.Context) -> Path:
     """The journal of the gateway that this machine's configuration starts. Raises ConfigError."""
-    from openclaw_voice_call.store.schema import FILE_NAME
+    from openclaw_voice_call.store.schema import FILE_NAME, FOLDER_NAME
 
     section = plugin_section(ctx, PLUGIN)
     store = section.config.get("store")
     folder = Path(store).expanduser() if isinstance(store, str) and store else None
-    return (folder or section.state_dir / FOLDER) / FILE_NAME
+    return (folder or section.state_dir / FOLDER_NAME) / FILE_NAME
 
 
 @contextmanager

@@ -37,7 +37,8 @@ async def _send_digits(service: CallService, params: Params) -> Result:
 
 
 async def _end(service: CallService, params: Params) -> Result:
-    return await actions.end(service, arguments.call_id(params))
+    # An agent that ends the call that it is on has its last words of this turn still to say.
+    return await actions.end(service, arguments.call_id(params), after_reply=True)
 
 
 async def _status(service: CallService, params: Params) -> Result:

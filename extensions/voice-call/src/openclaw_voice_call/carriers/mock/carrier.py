@@ -96,4 +96,4 @@ class MockCarrier:
         return LegStatus(LegState.LIVE, answered=line.up)
 
     async def close(self) -> None:
-        """Lines are tasks of the plugin and end with it."""
+        await self._network.close()

@@ -35,6 +35,7 @@ THINKING_MS: Final = 400
 RETRIES: Final = (0.2, 1.0, 3.0)
 DELIVERY_TIMEOUT_S: Final = 10.0
 QUEUED_VERBS: Final = 64
+CLOSE_S: Final = 2.0
 
 log = logging.getLogger("openclaw.plugins.voice-call")
 
@@ -81,6 +82,7 @@ class PhoneNetwork:
         self._tasks = tasks
         self._lines: dict[CarrierCallId, Line] = {}
         self._messages = count(1)
+        self._running: set[asyncio.Task[None]] = set()
 
     def dial(self, order: DialOrder) -> CarrierCallId:
         """Place a call to one of the people. Raises CarrierRefused for a bad number."""
@@ -96,6 +98,14 @@ class PhoneNetwork:
         # The journal remembers legs for good, so their names do not begin again with a process.
         line = Line(CarrierCallId(f"mock-inbound-{uuid.uuid4()}"), person, None)
         self._begin(line, self._caller(line, shown_as))
+
+    async def close(self) -> None:
+        """All lines go dead; nothing is delivered any more."""
+        tasks = tuple(self._running)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=CLOSE_S)
 
     def line(self, leg: CarrierCallId) -> Line:
         """Raises LineGone when there is no such live line."""
@@ -116,11 +126,17 @@ class PhoneNetwork:
         line.over = True
         if line.task is not None:
             line.task.cancel()
-        self._tasks.spawn("mock hang-up", self._end(line, EndReason.COMPLETED))
+        self._run("mock hang-up", self._end(line, EndReason.COMPLETED))
 
     def _begin(self, line: Line, story: Coroutine[object, object, None]) -> None:
         self._lines[line.leg] = line
-        line.task = self._tasks.spawn("mock line", story)
+        line.task = self._run("mock line", story)
+
+    def _run(self, name: str, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        task = self._tasks.spawn(name, work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
 
     async def _callee(self, line: Line, ring_timeout_ms: int) -> None:
         person = line.person
