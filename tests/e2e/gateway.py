@@ -30,6 +30,7 @@ START_S = 30.0
 """Generous: several gateways may be starting on a busy machine."""
 STOP_S = 15.0
 CLI_S = 30.0
+RPC_S = 20.0
 
 # Below the range from which systems take the ports of outgoing connections, and apart for each
 # process that runs tests at the same time.
@@ -229,13 +230,30 @@ class GatewayProcess:
         self.output += [*finished.out.splitlines(), *finished.err.splitlines()]
         return finished
 
+    async def cli_until(self, text: str, *args: str, within: float = CLI_S) -> Finished:
+        """Run a command that follows something; interrupt it once stdout has a line with `text`."""
+        process = await asyncio.create_subprocess_exec(
+            OPENCLAW, *args, stdout=PIPE, stderr=PIPE, env=self._env(), cwd=self.folder
+        )
+        assert process.stdout is not None
+        seen = ""
+        try:
+            async with asyncio.timeout(within):
+                while text not in seen and (line := await process.stdout.readline()):
+                    seen += line.decode()
+                process.send_signal(signal.SIGINT)
+                out, err = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        return Finished(process.returncode or 0, seen + out.decode(), err.decode())
+
     async def voicecall(self, *args: str, within: float = CLI_S) -> Finished:
         """Run `openclaw voicecall ...`."""
         return await self.cli("voicecall", *args, within=within)
 
-    async def rpc(
-        self, method: str, *, within: float = 20.0, **params: object
-    ) -> dict[str, object]:
+    async def rpc(self, method: str, **params: object) -> dict[str, object]:
         """Call an RPC method over a connection of its own; gives its result, a JSON object.
 
         Raises:
@@ -243,8 +261,8 @@ class GatewayProcess:
         """
 
         def call() -> object:
-            with self._client(within) as client:
-                return client.call(method, params, timeout=within)
+            with self._client(RPC_S) as client:
+                return client.call(method, params, timeout=RPC_S)
 
         return msgspec.convert(await asyncio.to_thread(call), dict[str, object])
 
@@ -271,8 +289,8 @@ class GatewayProcess:
     async def speak(self, call: str, message: str) -> dict[str, object]:
         return await self.rpc("voicecall.speak", callId=call, message=message)
 
-    async def end(self, call: str) -> dict[str, object]:
-        return await self.rpc("voicecall.end", callId=call)
+    async def end(self, call: str, *, at_once: bool = False) -> dict[str, object]:
+        return await self.rpc("voicecall.end", callId=call, atOnce=at_once)
 
     async def status(self, call: str) -> CallView:
         """The record of a call that must be known."""
