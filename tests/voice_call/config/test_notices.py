@@ -34,8 +34,6 @@ def test_an_ordinary_section_is_silent() -> None:
         ({"provider": "telnyx"}, 'provider: the carrier "telnyx" is not active yet'),
         ({"provider": "plivo"}, 'provider: the carrier "plivo" is not active yet'),
         ({"streaming": {"enabled": True}}, "streaming.enabled: live audio is not active yet"),
-        ({"tunnel": {"provider": "ngrok"}}, 'tunnel.provider: "ngrok" is not active yet'),
-        ({"tailscale": {"mode": "funnel"}}, 'tailscale.mode: "funnel" is not active yet'),
         ({"stt": {"model": "whisper-1"}}, "stt: not active yet"),
         ({"tts": {"provider": "openai"}}, "tts: not active yet"),
         ({"inboundPolicy": "pairing", "allowFrom": ["+15550001111"]}, "inboundPolicy: pairing"),
@@ -57,10 +55,6 @@ def test_what_has_no_effect_yet_is_said(raw: Mapping[str, object], line: str) ->
         ),
         ({"inboundPolicy": "open"}, "inboundPolicy: open lets everybody"),
         ({"inboundPolicy": "allowlist"}, "allowFrom: empty, so the policy allowlist admits nobody"),
-        ({"publicUrl": "http://voice.example.com"}, "publicUrl: not https"),
-        ({"publicUrl": "https://localhost/x"}, "publicUrl: localhost is an address that only"),
-        ({"publicUrl": "https://192.168.1.9/x"}, "publicUrl: 192.168.1.9 is an address"),
-        ({"publicUrl": "https://[::1]:8443/x"}, "publicUrl: ::1 is an address"),
     ],
 )
 def test_an_open_door_is_said_loudly(raw: Mapping[str, object], line: str) -> None:

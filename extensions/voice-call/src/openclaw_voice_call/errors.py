@@ -11,6 +11,7 @@
     ├── NotReady                    the plugin cannot work at all now
     │   ├── PluginDisabled
     │   ├── NotConfigured
+    │   ├── ExposureFailed          the tunnel that was to give the public URL did not
     │   └── ShuttingDown
     ├── AtCapacity
     ├── NobodyHeard                 a `continue` that got no words in time
@@ -133,6 +134,32 @@ class NotConfigured(NotReady):
         super().__init__("; ".join(problems))
         self.problems = tuple(problems)
         self.remedy = "Correct the configuration and restart the gateway."
+
+
+class ExposureFailed(NotReady):
+    """The webhook port has no public URL: the tunnel's program is missing, refuses or ended.
+
+    `exposure` is the tunnel's name in the configuration, `enable_url` a page on which the owner can
+    allow what was refused.
+    """
+
+    code: ClassVar[str] = "exposure_failed"
+
+    def __init__(
+        self,
+        exposure: str,
+        reason: str,
+        *,
+        remedy: str | None = None,
+        enable_url: str | None = None,
+        retryable: bool = False,
+    ) -> None:
+        super().__init__(f"{exposure}: {reason}")
+        self.exposure = exposure
+        self.enable_url = enable_url
+        self.may_pass = retryable
+        """Whether trying again can help: the network was away, not the permission."""
+        self.remedy = remedy
 
 
 class ShuttingDown(NotReady):

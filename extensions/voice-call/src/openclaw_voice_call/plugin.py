@@ -17,7 +17,8 @@ from openclaw_voice_call.errors import (
     StoreError,
     VoiceCallError,
 )
-from openclaw_voice_call.runtime import VoiceCallRuntime, check_exposure
+from openclaw_voice_call.exposure.checks import exposure_problems, exposure_risks
+from openclaw_voice_call.runtime import VoiceCallRuntime
 from openclaw_voice_call.service import CallService
 from openclaw_voice_call.surfaces.rpc import register_rpc
 from openclaw_voice_call.surfaces.tool import register_tool
@@ -41,8 +42,14 @@ class VoiceCallPlugin:
         parsed = parse_config(config, environ)
         if parsed.config is None:
             return parsed.problems
-        missing = missing_credentials(parsed.config, environ) if parsed.config.enabled else ()
-        return (*parsed.problems, *(each.problem() for each in missing))
+        if not parsed.config.enabled:
+            return parsed.problems
+        missing = missing_credentials(parsed.config, environ)
+        return (
+            *parsed.problems,
+            *(each.problem() for each in missing),
+            *exposure_problems(parsed.config),
+        )
 
 
 class VoiceCall:
@@ -75,11 +82,10 @@ class VoiceCall:
         config = self._config
         if config is None:
             return
-        for line in (*inactive(config), *risks(config)):
+        for line in (*inactive(config), *risks(config), *exposure_risks(config)):
             self._api.log.warning(line)
         try:
             credentials = resolve_credentials(config, self._api.environ)
-            check_exposure(config)
             self._runtime = await VoiceCallRuntime.start(self._api, config, credentials)
         except (NotReady, StoreError) as error:
             self._reason = error

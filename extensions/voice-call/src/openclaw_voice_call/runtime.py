@@ -6,13 +6,13 @@ listens, so that the first webhook after a restart finds its call.
 
 from __future__ import annotations
 
+import logging
 import secrets
 import uuid
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -29,8 +29,10 @@ from openclaw_voice_call.carriers.setup import CarrierSetup
 from openclaw_voice_call.config.model import VoiceCallConfig
 from openclaw_voice_call.conversation.responder import Responder, ResponderSettings
 from openclaw_voice_call.credentials import Credentials
-from openclaw_voice_call.errors import NotConfigured
+from openclaw_voice_call.exposure.choose import choose_exposure
+from openclaw_voice_call.exposure.urls import local_origin
 from openclaw_voice_call.interfaces.carrier import InboundOffer
+from openclaw_voice_call.interfaces.exposure import ExposureNews, ExposureState
 from openclaw_voice_call.interfaces.links import CallLinks
 from openclaw_voice_call.manager import CallManager
 from openclaw_voice_call.reception import DoorPolicy, Reception
@@ -58,7 +60,7 @@ class VoiceCallRuntime:
     async def start(
         cls, api: PluginApi, config: VoiceCallConfig, credentials: Credentials
     ) -> VoiceCallRuntime:
-        """Raises NotConfigured, StoreError, or NotReady when the port is taken."""
+        """Raises NotConfigured, ExposureFailed, StoreError, or NotReady when the port is taken."""
         async with AsyncExitStack() as stack:
             store = await SqliteCallStore.connect(journal_folder(config, api.state_dir))
             stack.push_async_callback(store.close)
@@ -69,15 +71,24 @@ class VoiceCallRuntime:
 
             def local_webhook_url() -> str:
                 port = server.port if server is not None else config.serve.port
-                return f"http://{_reachable(config.serve.bind)}:{port}{config.serve.path}"
+                return local_origin(config.serve.bind, port) + config.serve.path
 
-            public_url = config.public_url or local_webhook_url()
+            urls = await stack.enter_async_context(
+                choose_exposure(
+                    config,
+                    credentials,
+                    environ=api.environ,
+                    clock=api.clock,
+                    tasks=api.tasks,
+                    report=_Publisher(api).exposure,
+                )
+            )
             carrier = build_carrier(
                 config.provider or "",
                 CarrierSetup(
                     config=config,
                     credentials=credentials,
-                    links=CallLinks(_with_path(public_url, config.serve.path)),
+                    links=CallLinks(urls.webhook),
                     session=session,
                     clock=api.clock,
                     tasks=api.tasks,
@@ -116,7 +127,7 @@ class VoiceCallRuntime:
             )
             policy = UrlPolicy(
                 serve_path=config.serve.path,
-                public_url=public_url,
+                public_url=urls.webhook,
                 allowed_hosts=config.webhook_security.allowed_hosts,
                 trust_forwarding_headers=config.webhook_security.trust_forwarding_headers,
                 trusted_proxies=config.webhook_security.trusted_proxy_ips,
@@ -142,7 +153,7 @@ class VoiceCallRuntime:
             stack.push_async_callback(server.stop)
             stack.push_async_callback(manager.stop, restarting=api.restarting)
             api.log.info("Webhook server listening on %s", local_webhook_url())
-            api.log.info("Webhook URL: %s", public_url)
+            api.log.info("Webhook URL: %s", urls.webhook)
             service = CallService(
                 manager=manager,
                 store=store,
@@ -187,6 +198,17 @@ class _Publisher:
         payload = {"from": offer.from_number, "to": offer.to_number, "reason": refusal.value}
         self._api.publish("voicecall.refused", payload)
 
+    def exposure(self, news: ExposureNews) -> None:
+        """Loud: while nobody reaches the webhook server, every call is silent."""
+        good = news.state is ExposureState.RESTORED
+        self._api.log.log(
+            logging.INFO if good else logging.ERROR,
+            "Public URL %s: %s: %s",
+            *(news.state.value, news.exposure, news.reason),
+        )
+        payload = {"exposure": news.exposure, "state": news.state.value, "reason": news.reason}
+        self._api.publish("voicecall.exposure", payload)
+
 
 def journal_folder(config: VoiceCallConfig, state_dir: Path) -> Path:
     return Path(config.store).expanduser() if config.store else state_dir / FOLDER_NAME
@@ -223,20 +245,3 @@ def session_key(config: VoiceCallConfig, call_id: CallId, other_number: str) -> 
     if config.session_scope == "per-phone" and number is not None:
         return f"{agent}:voice:{number.removeprefix('+')}"
     return f"{agent}:voice:call:{call_id}"
-
-
-def check_exposure(config: VoiceCallConfig) -> None:
-    """Raises NotConfigured when a carrier out there could not reach the webhook."""
-    if config.provider not in (None, "mock") and config.public_url is None:
-        reason = f"the carrier must reach the webhook that is served on port {config.serve.port}"
-        where = "plugins.entries.voice-call.config.publicUrl"
-        raise NotConfigured([f"{where} is required: {reason}"])
-
-
-def _with_path(url: str, path: str) -> str:
-    return url if urlsplit(url).path not in ("", "/") else url.rstrip("/") + path
-
-
-def _reachable(bind: str) -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)  # noqa: S104
-    return f"[{host}]" if ":" in host else host

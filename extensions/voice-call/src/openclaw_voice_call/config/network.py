@@ -28,12 +28,12 @@ class ServeConfig(Section):
 
 
 class TunnelConfig(Section):
-    """A tunnel that gives the webhook server a public URL."""
+    """A tunnel that gives the webhook server a public URL when `publicUrl` is not set."""
 
     provider: Literal["none", "ngrok", "tailscale-serve", "tailscale-funnel"] = "none"
-    """Which tunnel to open."""
+    """Which tunnel to open: the `ngrok` agent or the `tailscale` command of this machine."""
     ngrok_auth_token: Secret = None
-    """The ngrok account's token."""
+    """The ngrok account's token. Unset: the one that the agent was signed in with."""
     ngrok_domain: Maybe[Host] = None
     """A domain reserved at ngrok, so that the URL stays the same."""
     allow_ngrok_free_tier_loopback_bypass: bool = False
@@ -47,9 +47,9 @@ class TailscaleConfig(Section):
     mode: Literal["off", "serve", "funnel"] = "off"
     """`serve` reaches the tailnet, `funnel` the public internet, as carriers need it."""
     port: Port = 443
-    """The HTTPS port at Tailscale's side."""
+    """The HTTPS port at Tailscale's side; funnel: 443, 8443 or 10000."""
     path: UrlPath = "/voice/webhook"
-    """The path at Tailscale's side."""
+    """The webhook's path at Tailscale's side; the stream's is `streaming.streamPath`."""
 
 
 class WebhookSecurityConfig(Section):

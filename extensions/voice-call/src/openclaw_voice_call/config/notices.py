@@ -1,9 +1,7 @@
 """What the owner is told at start about a configuration that is valid. Pure."""
 
-import ipaddress
 from collections.abc import Iterator
 from typing import Final
-from urllib.parse import urlsplit
 
 from openclaw_voice_call.call.opening import InboundPolicy
 from openclaw_voice_call.config.base import BASE_PATH
@@ -30,16 +28,6 @@ def _inactive(config: VoiceCallConfig) -> Iterator[str]:
             "streaming.enabled: live audio is not active yet; calls use the carrier's own voice "
             "and speech recognition"
         )
-    if config.tunnel.provider != "none":
-        yield (
-            f'tunnel.provider: "{config.tunnel.provider}" is not active yet; '
-            "run the tunnel yourself and set publicUrl"
-        )
-    if config.tailscale.mode != "off":
-        yield (
-            f'tailscale.mode: "{config.tailscale.mode}" is not active yet; '
-            "run tailscale yourself and set publicUrl"
-        )
     if "stt" in config.model_fields_set:
         yield "stt: not active yet; the carrier recognises speech"
     if config.tts.model_fields_set:
@@ -65,23 +53,3 @@ def _risks(config: VoiceCallConfig) -> Iterator[str]:
         yield "inboundPolicy: open lets everybody who knows the number talk to the agent"
     elif config.inbound_policy is not InboundPolicy.DISABLED and not config.allow_from:
         yield f"allowFrom: empty, so the policy {config.inbound_policy} admits nobody"
-    if config.provider != "mock" and config.public_url is not None:
-        yield from _exposed(config.public_url)
-
-
-def _exposed(public_url: str) -> Iterator[str]:
-    """What is wrong with a URL that a carrier on the internet is to call."""
-    url = urlsplit(public_url)
-    if url.scheme != "https":
-        yield "publicUrl: not https, so calls can be overheard and altered on the way"
-    if url.hostname and _is_local(url.hostname):
-        yield f"publicUrl: {url.hostname} is an address that only this network can reach"
-
-
-def _is_local(host: str) -> bool:
-    if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
-        return True
-    try:
-        return not ipaddress.ip_address(host).is_global
-    except ValueError:
-        return False

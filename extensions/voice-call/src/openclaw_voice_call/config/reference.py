@@ -48,8 +48,15 @@ More of them, each complete, are in [`examples/`](../examples).
 - **`tunnel.allowNgrokFreeTierLoopbackBypass`** only helps to rebuild the URL behind an ngrok agent
   on this machine. It never accepts a wrong or missing signature, although its name, and the
   original's documentation, suggest so.
+- **One way in**: `publicUrl` wins over `tunnel`, which wins over `tailscale`. The tunnel is opened
+  before the first call and closed with the gateway; when it is lost, the log says so and it is
+  opened again. If it comes back at another URL, the gateway must be restarted, because carriers
+  hold links to the old one: give ngrok a fixed domain.
+- **A public URL that the internet cannot reach** (loopback, private, link-local, 100.64.0.0/10,
+  unique local IPv6, `.local`) is refused, unless the carrier's own `baseUrl` is local too.
+- **`skipSignatureVerification`** is refused together with a `serve.bind` that is not loopback.
 - **Not active yet** in this version, checked in full and said at start: the carriers `telnyx` and
-  `plivo`, `streaming.enabled`, `tunnel.provider`, `tailscale.mode`, `stt`, `tts`, and the codes of
+  `plivo`, `streaming.enabled`, `stt`, `tts`, and the codes of
   `inboundPolicy: "pairing"`, which admits the numbers of `allowFrom` meanwhile.
 """
 

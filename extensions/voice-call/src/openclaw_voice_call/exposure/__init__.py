@@ -1,0 +1,1 @@
+"""A public URL for the local webhook port."""
