@@ -23,6 +23,7 @@ OpenClawError
 ├── OwnerClosed              work for a component that is stopping
 ├── GatewayRunning           another gateway already runs with this configuration
 ├── PluginRejected           a plugin that cannot be used as it is
+├── PluginInstallError       a plugin that cannot be installed or removed
 └── GatewayCallError         a client's call did not succeed
     ├── GatewayUnreachable   nobody answers, or the connection broke
     ├── GatewayRefused       the gateway (or our own safety rule) does not let us in
@@ -304,6 +305,14 @@ class PluginRejected(OpenClawError):
         super().__init__(f"plugin {plugin_id}: {reason}")
         self.plugin_id = plugin_id
         self.reason = reason
+
+
+class PluginInstallError(OpenClawError):
+    """A plugin cannot be installed or removed. `remedy` is what to do, None if nobody knows."""
+
+    def __init__(self, message: str, remedy: str | None = None) -> None:
+        super().__init__(message)
+        self.remedy = remedy
 
 
 class GatewayCallError(OpenClawError):

@@ -36,7 +36,7 @@ _VERBS = {
     "gateway": _Verb("openclaw.cli.gateway_commands", "gateway", "Run the gateway, or look at it."),
     "health": _Verb("openclaw.cli.overview", "health", "Ask the gateway how it is."),
     "logs": _Verb("openclaw.cli.logs_command", "logs", "Show the gateway's log."),
-    "plugins": _Verb("openclaw.cli.plugin_commands", "plugins", "Show plugins and their state."),
+    "plugins": _Verb("openclaw.cli.plugin_commands", "plugins", "Show and install plugins."),
     "status": _Verb("openclaw.cli.overview", "status", "Show gateway, agents and plugins."),
 }
 

@@ -15,6 +15,7 @@ from openclaw.errors import (
     GatewayTimeout,
     GatewayUnreachable,
     OpenClawError,
+    PluginInstallError,
     RpcFailed,
 )
 
@@ -55,6 +56,8 @@ def explained(error: OpenClawError) -> tuple[str, str | None]:
             return error.message, f"Remedy: {remedy}" if isinstance(remedy, str) else None
         case GatewayRunning():
             return str(error), "Stop it first; see: openclaw gateway status"
+        case PluginInstallError():
+            return str(error), error.remedy
         case ConfigError():
             lines = [problem.render() for problem in error.problems]
             if len(lines) == 1:

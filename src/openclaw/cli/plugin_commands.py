@@ -1,4 +1,4 @@
-"""`openclaw plugins ...`: what is installed, what is on, what is wrong with it."""
+"""`openclaw plugins list|info|doctor`: what is installed, what is on, what is wrong with it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from openclaw.cli.output import fail, print_json
+from openclaw.cli.plugin_install import disable, enable, install, uninstall
 from openclaw.cli.rpc import connect, context_of
 from openclaw.config.tree import Tree, is_list, is_tree
 from openclaw.errors import OpenClawError
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
 
 @click.group()
 def plugins() -> None:
-    """Show plugins and their state."""
+    """Show plugins and their state; install, switch and remove them."""
+
+
+for _command in (install, enable, disable, uninstall):
+    plugins.add_command(_command)
 
 
 @plugins.command("list")
@@ -56,6 +61,9 @@ def info(ctx: click.Context, plugin_id: str, as_json: bool) -> None:
     if record is None:
         fail(f"Plugin not found: {plugin_id}", "See: openclaw plugins list")
     facts = record.as_json()
+    came = _install_records(ctx).get(plugin_id)
+    if came is not None:
+        facts["install"] = came
     if as_json:
         print_json(facts)
         return
@@ -66,6 +74,8 @@ def info(ctx: click.Context, plugin_id: str, as_json: bool) -> None:
         shown = ", ".join(str(each) for each in value) if is_list(value) else str(value)
         if shown:
             click.echo(f"{label}: {shown}")
+    if came is not None:
+        click.echo(f"Installed: {came['installedAt']} from {came['spec']}")
     for complaint in record.complaints:
         click.echo(f"  x {complaint}")
 
@@ -128,6 +138,16 @@ def _inspected(ctx: click.Context, loaded: LoadedConfig | None = None) -> list[P
     from openclaw.plugins.inspection import inspect_plugins
 
     return list(inspect_plugins(loaded or _loaded(ctx)))
+
+
+def _install_records(ctx: click.Context) -> dict[str, dict[str, object]]:
+    """What `plugins install` noted, as its file has it."""
+    import msgspec
+
+    from openclaw.plugins.install_records import InstallRecords
+
+    records = InstallRecords(_loaded(ctx).state_dir).all()
+    return msgspec.convert(msgspec.to_builtins(records), dict[str, dict[str, object]])
 
 
 def _running_issues(ctx: click.Context) -> list[str]:

@@ -1,0 +1,1 @@
+"""An OpenClaw plugin that greets people and counts its greetings."""
