@@ -261,6 +261,15 @@ async def test_wrong_credentials_come_with_a_remedy() -> None:
     assert len(server.seen) == 1
 
 
+async def test_a_refusal_repeats_neither_the_token_nor_the_account() -> None:
+    text = f"The resource /2010-04-01/Accounts/{ACCOUNT}/Calls was not found ({SECRET})"
+    async with serving(refuses(404, 20404, text)) as (_, api):
+        error = await failure(api, "create")
+    assert "/Calls was not found" in str(error)
+    assert ACCOUNT not in str(error)
+    assert SECRET not in str(error)
+
+
 async def test_a_long_reason_is_cut() -> None:
     async with serving(refuses(400, 1, "x" * 5000)) as (_, api):
         assert len(str(await failure(api))) < 400

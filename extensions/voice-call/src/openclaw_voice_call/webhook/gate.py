@@ -1,8 +1,9 @@
 """How many requests may be in the house before they have proved who sent them. Pure.
 
-Only what is not yet verified counts: a carrier's held answers come from few addresses, and behind
-a tunnel everybody has the same one. Who finds all places of its address taken waits in line, so
-that a burst of honest requests, each of which proves itself in a moment, is not turned away.
+Only what waits for its body to be verified counts: a carrier's held answers come from few
+addresses, and behind a tunnel everybody has the same one. Who finds all places of its address taken
+waits in line, so that a burst of honest requests, each of which proves itself in a moment, is not
+turned away.
 """
 
 from __future__ import annotations

@@ -110,10 +110,14 @@ class WebhookServer:
         address = request.remote or ""
         try:
             self._check_head(request)
-            await self._enter(address)
+            # A body that came with the headers is judged at once and holds no place, so that
+            # senders of slow bodies cannot shut out honest ones of the same address: behind a
+            # tunnel everybody has the same one.
+            inside = not request.content.is_eof()
+            if inside:
+                await self._enter(address)
         except _Refused as refusal:
             return _refusal(refusal.status)
-        inside = True
 
         def leave() -> None:
             nonlocal inside
@@ -130,7 +134,10 @@ class WebhookServer:
             webhook = WebhookRequest(
                 request.method, request.raw_path, _plain_headers(request), body, address
             )
-            return _response(await self._pipeline.handle(webhook, verified))
+            response = _response(await self._pipeline.handle(webhook, verified))
+            if not connection.proved:
+                response.force_close()
+            return response
         except _Refused as refusal:
             return _refusal(refusal.status)
         finally:

@@ -42,7 +42,7 @@ class SocketLimits(msgspec.Struct, frozen=True):
 class Connection(web.RequestHandler):
     """One connection; see aiohttp's RequestHandler."""
 
-    __slots__ = ("_address", "_sockets", "_timer", "_welcome")
+    __slots__ = ("_address", "_sockets", "_timer", "_welcome", "proved")
 
     def __init__(self, sockets: Sockets, server: web.Server) -> None:
         limits = sockets.limits
@@ -60,6 +60,8 @@ class Connection(web.RequestHandler):
         self._address = ""
         self._timer: asyncio.TimerHandle | None = None
         self._welcome = False
+        self.proved = False
+        """A signed request came on this connection; until then it is closed after its answer."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are asyncio's in what they do, not by inheritance.
@@ -79,7 +81,7 @@ class Connection(web.RequestHandler):
         self.request_came()
         if self._welcome:
             self._welcome = False
-            self._sockets.leave(self, self._address)
+            self._sockets.leave(self._address, proved=self.proved)
         super().connection_lost(exc)
 
     def request_came(self) -> None:
@@ -90,7 +92,9 @@ class Connection(web.RequestHandler):
 
     def prove(self) -> None:
         """A signed request came on this connection."""
-        self._sockets.prove(self, self._address)
+        if not self.proved:
+            self.proved = True
+            self._sockets.one_stranger_less(self._address)
 
     def handle_error(
         self,
@@ -117,7 +121,6 @@ class Sockets:
         self.limits = limits
         self._server = web.Server(handle)
         self._strangers: dict[str, int] = {}
-        self._proved: set[Connection] = set()
         self.open = 0
         """Connections at present."""
 
@@ -133,25 +136,20 @@ class Sockets:
         self._strangers[address] = strangers + 1
         return True
 
-    def prove(self, connection: Connection, address: str) -> None:
-        if connection not in self._proved:
-            self._proved.add(connection)
-            self._one_stranger_less(address)
+    def one_stranger_less(self, address: str) -> None:
+        """A connection of this address has proved itself, or is gone."""
+        self._strangers[address] -= 1
+        if not self._strangers[address]:
+            del self._strangers[address]
 
-    def leave(self, connection: Connection, address: str) -> None:
+    def leave(self, address: str, *, proved: bool) -> None:
+        """A connection that had entered is gone."""
         self.open -= 1
-        if connection in self._proved:
-            self._proved.remove(connection)
-        else:
-            self._one_stranger_less(address)
+        if not proved:
+            self.one_stranger_less(address)
 
     async def shutdown(self, grace_s: float) -> None:
         """Close idle connections at once, the others when they are answered or `grace_s` ends."""
         self._server.pre_shutdown()
         self._server.pre_shutdown()
         await self._server.shutdown(grace_s)
-
-    def _one_stranger_less(self, address: str) -> None:
-        self._strangers[address] -= 1
-        if not self._strangers[address]:
-            del self._strangers[address]

@@ -59,7 +59,7 @@ Fields: TypeAlias = Sequence[tuple[str, str]]
 class TwilioSettings:
     """Account, host, and the times that Twilio rounds or bounds (ms)."""
 
-    account_sid: str
+    account_sid: str = field(repr=False)
     auth_token: str = field(repr=False)
     region: str = "us1"
     """us1, ie1 or au1; each has credentials of its own."""
@@ -171,7 +171,8 @@ class TwilioApi:
         self._sleep = sleep
         self._jitter = jitter
         self._timeouts = timeouts
-        self._secret = settings.auth_token
+        # Twilio's texts repeat the path that was asked for, which names the account.
+        self._hidden = tuple(filter(None, (settings.auth_token, settings.account_sid)))
         account = quote(settings.account_sid, safe="")
         self._root = f"{api_base(settings)}/{API_VERSION}/Accounts/{account}"
         credentials = f"{settings.account_sid}:{settings.auth_token}".encode()
@@ -267,8 +268,8 @@ class TwilioApi:
         status, told = response.status, _error_body(body)
         code = None if told.code is None else str(told.code)[:32]
         text = told.message or told.detail or told.title or response.reason or "no reason given"
-        if self._secret:
-            text = text.replace(self._secret, "...")
+        for hidden in self._hidden:
+            text = text.replace(hidden, "...")
         text = f"Twilio: {text[:300]} (HTTP {status}{f', code {code}' if code else ''})"
         kind: type[CarrierError]
         if status == 429 or code == "20429":
