@@ -128,7 +128,7 @@ def _decoded(
     if pairs is None and request.method == "GET":
         pairs = _pairs(url.partition("#")[0].partition("?")[2])
     params = dict(pairs or ())
-    if any(not _is_text(name) or not _is_text(value) for name, value in params.items()):
+    if not _is_text("".join((*params, *params.values()))):
         raise WebhookMalformed("a parameter is not UTF-8")
     return VerifiedWebhook(target, params=params)
 
