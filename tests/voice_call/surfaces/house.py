@@ -239,6 +239,7 @@ async def house(
     default_mode: Mode = Mode.CONVERSATION,
     max_live: int = 5,
     transcript_timeout_ms: int = 180_000,
+    inbound: InboundPolicy = InboundPolicy.DISABLED,
     publish: Callable[[str, Mapping[str, object]], None] = _ignore,
 ) -> AsyncGenerator[House]:
     """`says`: what everybody who is called says, turn by turn, before hanging up; None leaves the
@@ -263,7 +264,7 @@ async def house(
             publish("voicecall.call", told)
 
     reception = Reception(
-        DoorPolicy(InboundPolicy.DISABLED, (), "Hello."),
+        DoorPolicy(inbound, (), "Hello."),
         PairingFile(folder / "voice-calls"),
         clock,
         new_code=lambda: "123456",

@@ -16,6 +16,7 @@ from typing import cast
 from openclaw.cli.main import run
 from openclaw.gateway_lock import GatewayLock
 from openclaw.rpc.router import RpcRouter
+from openclaw_voice_call.call.opening import InboundPolicy
 from openclaw_voice_call.errors import VoiceCallError
 from tests.host.rpc.support import TOKEN, Running, serving
 from tests.voice_call.surfaces.house import House, house
@@ -111,6 +112,7 @@ async def gateway(
     *,
     says: Sequence[str] | None = None,
     reason: VoiceCallError | None = None,
+    inbound: InboundPolicy = InboundPolicy.DISABLED,
 ) -> AsyncGenerator[tuple[Terminal, House]]:
     """A gateway with the plugin's doors, and a shell on the same machine."""
     running: list[Running] = []
@@ -120,7 +122,7 @@ async def gateway(
             each.server.publish(event, payload)
 
     async with (
-        house(folder, says=says, reason=reason, publish=publish) as home,
+        house(folder, says=says, reason=reason, inbound=inbound, publish=publish) as home,
         serving(home.api.router) as server,
     ):
         running.append(server)

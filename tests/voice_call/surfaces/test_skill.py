@@ -12,6 +12,10 @@ from openclaw_voice_call.surfaces.tool import ACTIONS
 SKILL = Path(__file__).parents[3] / "skills" / "voice-call" / "SKILL.md"
 
 
+NOT_FOR_AGENTS = {"start", "tail", "latency", "pairing", "setup", "smoke"}
+"""Aliases and instruments, and what only the owner decides: who may call, where a number leads."""
+
+
 def front_matter() -> dict[str, str]:
     _, block, _ = SKILL.read_text(encoding="utf-8").split("---\n", 2)
     lines = [line.partition(": ") for line in block.splitlines()]
@@ -31,7 +35,7 @@ def test_the_body_names_the_actions_and_verbs_that_exist() -> None:
     body = SKILL.read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `(\w+)` \|", body, re.MULTILINE)) == set(ACTIONS)
     named = re.findall(r"^openclaw voicecall (\w+)(.*)$", body, re.MULTILINE)
-    assert {verb for verb, _ in named} == set(voicecall.commands) - {"start", "tail", "latency"}
+    assert {verb for verb, _ in named} == set(voicecall.commands) - NOT_FOR_AGENTS
     for verb, rest in named:
         options = {option for each in voicecall.commands[verb].params for option in each.opts}
         assert set(re.findall(r"--[a-z-]+", rest)) <= options

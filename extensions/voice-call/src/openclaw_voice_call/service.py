@@ -9,6 +9,7 @@ from typing import Final, NewType
 
 from openclaw.sdk import Clock
 from openclaw_voice_call.call import events as ev
+from openclaw_voice_call.call.facts import StoredFact
 from openclaw_voice_call.call.phone import normalise
 from openclaw_voice_call.call.record import CallRecord, Operation
 from openclaw_voice_call.call.snapshot import CallSnapshot, snapshot, state_name
@@ -207,6 +208,11 @@ class CallService:
         """A call by our id or the carrier's, live or ended; None when unknown (F60)."""
         record = await self._manager.record(call)
         return None if record is None else await self._snapshot(record)
+
+    async def history(self, call: str) -> tuple[CallRecord, Sequence[StoredFact]] | None:
+        """A call by our id or the carrier's, with all its facts in order; None when unknown."""
+        record = await self._manager.record(call)
+        return None if record is None else (record, await self._store.facts(record.call_id))
 
     async def calls(self, limit: int = RECENT_CALLS) -> Sequence[CallSnapshot]:
         """The live calls and the newest ended ones, newest first."""

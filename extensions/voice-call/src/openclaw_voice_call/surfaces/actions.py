@@ -47,3 +47,23 @@ async def end(
 async def status(service: CallService, call: str) -> Result:
     found = await service.status(call)
     return {"found": False} if found is None else {"found": True, "call": found}
+
+
+def pairings(service: CallService) -> Result:
+    """Who waits to be let in, oldest first, and who was; times in epoch ms."""
+    return {
+        "waiting": [
+            {
+                "number": each.number,
+                "code": each.code,
+                "askedAt": round(each.asked_at * 1000),
+                "expiresAt": round(each.expires_at * 1000),
+                "calls": each.calls,
+            }
+            for each in service.pairing.waiting()
+        ],
+        "approved": [
+            {"number": each.number, "approvedAt": round(each.approved_at * 1000)}
+            for each in service.pairing.approved()
+        ],
+    }

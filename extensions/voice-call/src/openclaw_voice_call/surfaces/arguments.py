@@ -104,6 +104,14 @@ def any_call_id(params: Params) -> str | None:
     return text(params, "callId") or text(params, "sid")
 
 
+def pairing_code(params: Params) -> str:
+    """`code`: what a caller was told, or the caller's number."""
+    code = text(params, "code")
+    if code is None:
+        raise InvalidRequest("code required")
+    return code
+
+
 def operation_id(params: Params) -> str:
     """`operationId`, as `voicecall.continue.start` gave it."""
     operation = text(params, "operationId")

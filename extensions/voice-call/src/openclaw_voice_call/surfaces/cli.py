@@ -15,7 +15,13 @@ import click
 
 from openclaw.sdk_cli import GatewayUnreachable, fail, gateway_options, print_json
 from openclaw_voice_call.surfaces.cli_gateway import GatewayChoice, VoiceGateway, voice_gateway
-from openclaw_voice_call.surfaces.cli_journal import latency, stored_status, tail
+from openclaw_voice_call.surfaces.cli_journal import (
+    latency,
+    stored_explanation,
+    stored_status,
+    tail,
+)
+from openclaw_voice_call.surfaces.cli_pairing import pairing
 from openclaw_voice_call.surfaces.cli_view import masked, table
 from openclaw_voice_call.surfaces.cli_waiting import await_answer, await_end, shortfall
 
@@ -57,6 +63,7 @@ def voicecall() -> None:
 
 voicecall.add_command(tail)
 voicecall.add_command(latency)
+voicecall.add_command(pairing)
 
 
 @voicecall.command("call")
@@ -214,6 +221,46 @@ def status(
         print_json(found)
     else:
         for line in table(found.get("calls"), now_ms=round(time.time() * 1000)):
+            click.echo(line)
+
+
+@voicecall.command("explain")
+@click.argument("call_id", metavar="CALL-ID")
+@_as_json
+@_masked
+@gateway_options
+@click.pass_context
+def explain(
+    ctx: click.Context,
+    call_id: str,
+    as_json: bool,
+    mask: bool,
+    **choice: Unpack[GatewayChoice],
+) -> None:
+    """Show what happened on a call, when, and what went wrong first.
+
+    Without a gateway the journal is read.
+    """
+    from openclaw_voice_call.surfaces.explaining import explanation_lines
+
+    try:
+        with voice_gateway(ctx, choice) as gateway:
+            found = gateway.ask("voicecall.explain", {"callId": call_id})
+    except GatewayUnreachable as error:
+        if not error.refused:
+            raise
+        found = stored_explanation(ctx, call_id, error)
+    if not found.get("found"):
+        fail(
+            "Call not found (call_not_found)",
+            "Remedy: List the calls with: openclaw voicecall status",
+        )
+    if mask:
+        found = masked(found)
+    if as_json:
+        print_json(found)
+    else:
+        for line in explanation_lines(found):
             click.echo(line)
 
 

@@ -32,14 +32,7 @@ def stored_status(
     """
     from openclaw_voice_call.call.snapshot import snapshot
 
-    path = journal_path(ctx)
-    if not target_of(ctx).local or not path.is_file():
-        raise unreachable
-    click.echo(
-        f"no gateway is running: from the journal {path}\nStart one with: openclaw gateway run",
-        err=True,
-    )
-    with _journal(path) as journal:
+    with _instead_of_gateway(ctx, unreachable) as journal:
         if call_id is None:
             found = journal.recent(RECENT_CALLS)
             live = [record for record in journal.live() if record not in found]
@@ -49,6 +42,19 @@ def stored_status(
         if record is None:
             return {"found": False}
         return {"found": True, "call": snapshot(record, journal.facts(record.call_id))}
+
+
+def stored_explanation(
+    ctx: click.Context, call_id: str, unreachable: GatewayUnreachable
+) -> dict[str, object]:
+    """What `voicecall.explain` would answer, as `stored_status` does."""
+    from openclaw_voice_call.surfaces.explaining import explanation
+
+    with _instead_of_gateway(ctx, unreachable) as journal:
+        record = journal.load(call_id)
+        if record is None:
+            return {"found": False}
+        return explanation(record, journal.facts(record.call_id))
 
 
 @click.command("tail")
@@ -125,6 +131,22 @@ def journal_path(ctx: click.Context) -> Path:
     store = section.config.get("store")
     folder = Path(store).expanduser() if isinstance(store, str) and store else None
     return (folder or section.state_dir / FOLDER_NAME) / FILE_NAME
+
+
+@contextmanager
+def _instead_of_gateway(
+    ctx: click.Context, unreachable: GatewayUnreachable
+) -> Generator[JournalReader]:
+    """This machine's journal, when it is this machine's gateway that does not run."""
+    path = journal_path(ctx)
+    if not target_of(ctx).local or not path.is_file():
+        raise unreachable
+    click.echo(
+        f"no gateway is running: from the journal {path}\nStart one with: openclaw gateway run",
+        err=True,
+    )
+    with _journal(path) as journal:
+        yield journal
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, cast
 
@@ -71,8 +71,12 @@ def table(calls: object, *, now_ms: int) -> Iterator[str]:
     if not listed:
         yield "No calls."
         return
-    rows = [_HEAD, *(_row(call, now_ms) for call in listed)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+    yield from aligned([_HEAD, *(_row(call, now_ms) for call in listed)])
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Rows of equally many cells as lines with aligned columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         yield "  ".join(cells).rstrip()

@@ -1,8 +1,9 @@
 """The gateway's methods `voicecall.*`.
 
 Names, parameters and results are the original's, the newer `continue.start` and `continue.result`
-included. Ours besides: `voicecall.wait`, `wait` of speak, `atOnce` of end, `pending` of a call
-that the carrier has not confirmed, and `idempotencyKey` wherever a repeat would be felt.
+included. Ours besides: `voicecall.wait`, `explain` and `pairing.*`, `wait` of speak, `atOnce` of
+end, `pending` of a call that the carrier has not confirmed, and `idempotencyKey` wherever a repeat
+would be felt.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from openclaw_voice_call.surfaces import actions, arguments
 from openclaw_voice_call.surfaces.actions import Result
 from openclaw_voice_call.surfaces.arguments import Params, Placement
 from openclaw_voice_call.surfaces.doors import ServiceDoor, failure_of
+from openclaw_voice_call.surfaces.explaining import explanation
 
 READ: Final = "operator.read"
 WRITE: Final = "operator.write"
@@ -49,6 +51,10 @@ def register_rpc(api: PluginApi, door: ServiceDoor) -> None:
         ("end", methods.end, WRITE),
         ("status", methods.status, READ),
         ("wait", methods.wait, READ),
+        ("explain", methods.explain, READ),
+        ("pairing.list", methods.pairing_list, READ),
+        ("pairing.approve", methods.pairing_approve, WRITE),
+        ("pairing.deny", methods.pairing_deny, WRITE),
     ):
         api.add_rpc(f"voicecall.{name}", _handler(method), scope)
     api.add_service("voicecall repeats", _nothing, once.aclose)
@@ -123,6 +129,27 @@ class VoiceCallMethods:
         call, limit_ms = arguments.call_id(params), arguments.wait_ms(params)
         found = await self._door.service().wait_for_end(call, limit_ms / 1000)
         return {"found": False} if found is None else {"found": True, "call": found}
+
+    async def explain(self, params: Params) -> object:
+        """`{callId}`: what happened on a call, and what went wrong first."""
+        call = arguments.any_call_id(params) or arguments.call_id(params)
+        found = await self._door.service().history(call)
+        return {"found": False} if found is None else explanation(*found)
+
+    async def pairing_list(self, params: Params) -> object:
+        """`{waiting: [{number, code, askedAt, expiresAt, calls}], approved: [{number,
+        approvedAt}]}`, times in epoch ms."""
+        return actions.pairings(self._door.service())
+
+    async def pairing_approve(self, params: Params) -> object:
+        """`{code}`: the code or the number of somebody who waits."""
+        code = arguments.pairing_code(params)
+        return {"approved": True, "number": await self._door.service().pairing.approve(code)}
+
+    async def pairing_deny(self, params: Params) -> object:
+        """`{code}`: likewise, or an approved number."""
+        code = arguments.pairing_code(params)
+        return {"denied": True, "number": await self._door.service().pairing.deny(code)}
 
     async def _place(self, method: str, params: Params, asked: Placement) -> object:
         work = partial(actions.place, self._door.service(), asked)
