@@ -22,8 +22,8 @@ from openclaw_voice_call.call.due import Ask, HangUpLine, LineView, due
 from openclaw_voice_call.call.facts import Fact
 from openclaw_voice_call.call.instruct import Hold, Over, Play, Stale, instruct
 from openclaw_voice_call.call.record import CallRecord
-from openclaw_voice_call.call.script import StepRef
-from openclaw_voice_call.call.types import EndReason
+from openclaw_voice_call.call.script import Listen, StepRef
+from openclaw_voice_call.call.types import EndReason, Phase
 from openclaw_voice_call.conversation.responder import ReplyError, Responder
 from openclaw_voice_call.errors import JournalRefused, StoreError
 from openclaw_voice_call.interfaces.carrier import Carrier
@@ -33,6 +33,10 @@ from openclaw_voice_call.performer import Performer, line_settings
 
 RETURN_S: Final = 6.0
 """A line that was told to wait a second is expected back within this time."""
+SILENCE_S: Final = 10.0
+"""A line that listens asks again every few seconds. One that has not asked for this long is looked
+up at its carrier: it may be gone without a word, as an inbound call is whose number has no status
+callback."""
 DISTRESS_RETRY_S: Final = 2.0
 
 log = logging.getLogger("openclaw.plugins.voice-call")
@@ -68,6 +72,7 @@ class CallRunner:
         self._returning_until = 0.0
         self._watchers: set[asyncio.Future[None]] = set()
         self._timer: TimerHandle | None = None
+        self._silence: TimerHandle | None = None
         self._reply: asyncio.Task[None] | None = None
         self._distressed = False
         self._stopped = False
@@ -113,6 +118,7 @@ class CallRunner:
         """What the line is told at step `asked`; held up to `hold_ms` while the agent thinks."""
         clock = self._parts.clock
         until = clock.monotonic() + hold_ms / 1000
+        self._expect_line()
         while True:
             record = self.record
             told = instruct(record, asked)
@@ -167,6 +173,7 @@ class CallRunner:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._expect_line()
         if self._reply is not None:
             self._reply.cancel()
         self._performer.stop()
@@ -222,6 +229,7 @@ class CallRunner:
         if not (record.live or record.stray):
             self._performer.line_is_down()
         self._arm()
+        self._expect_line()
         self._parts.responder.remember(record, facts)
         self._parts.adopted(self, facts)
         self._wake()
@@ -261,6 +269,24 @@ class CallRunner:
         if not self._served or self._holds > 0:
             return True
         return self._parts.clock.monotonic() < self._returning_until
+
+    def _expect_line(self) -> None:
+        """Begin to wait anew for the line to ask, if it is one that listens and asks."""
+        if self._silence is not None:
+            self._silence.cancel()
+            self._silence = None
+        record = self.record
+        up = record.phase is Phase.UP and not record.closing and not self._stopped
+        if up and self._features.markup and isinstance(record.script.current, Listen):
+            self._silence = self._parts.clock.call_later(SILENCE_S, self._look_up_line)
+
+    def _look_up_line(self) -> None:
+        self._silence = None
+        self._parts.tasks.spawn("silent line", self._check_line())
+
+    async def _check_line(self) -> None:
+        await self.reconcile()
+        self._expect_line()
 
     def _arm(self) -> None:
         if self._timer is not None:
