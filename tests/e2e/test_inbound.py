@@ -3,7 +3,8 @@
 import pytest
 
 from tests.e2e.conftest import CALLEE, MODEL_KEY, OUR_NUMBER, Setup, StartSetup
-from tests.emulators.twilio import HangsUp, Person, Reply
+from tests.emulators.faults import Repeat
+from tests.emulators.twilio import HangsUp, Number, Person, Reply
 from tests.emulators.twilio.calls import Fetch, Order
 
 OPEN = {"inboundPolicy": "open", "inboundGreeting": "Good day, you have reached us."}
@@ -41,8 +42,6 @@ async def test_a_caller_is_greeted_once_and_then_listened_to(setup: StartSetup) 
 
 
 async def test_a_repeated_first_webhook_makes_one_call(setup: StartSetup) -> None:
-    from tests.emulators.faults import Repeat
-
     caller = Person()
     phone = await setup(OPEN)
     phone.twilio.faults.webhooks.add(Repeat(times=3, at_once=True), times=1)
@@ -113,6 +112,25 @@ async def test_one_caller_too_many_hears_the_busy_tone(setup: StartSetup) -> Non
     last = phone.twilio.call_in("+15550009876", OUR_NUMBER, third)
     await third.wait_heard("Good day")
     await phone.gateway.end(last.sid)
+
+
+async def test_a_caller_who_leaves_without_a_word_does_not_keep_the_line(
+    setup: StartSetup,
+) -> None:
+    """Twilio tells of the end only where the number is configured for it; here it is not."""
+    caller = Person()
+    phone = await setup({**OPEN, "maxConcurrentCalls": 1})
+    phone.twilio.numbers[OUR_NUMBER] = Number(phone.public_url)
+    call = phone.twilio.call_in(CALLEE, OUR_NUMBER, caller)
+    await caller.wait_heard("Good day")
+    await phone.gateway.wait_state(call.sid, "listening")
+    phone.twilio.hang_up(call.sid)
+    record = await phone.gateway.wait_state(call.sid, "hangup-user", within=13)
+    assert record.ended_at > 0
+    assert phone.rest("update") == []
+    last = Person(hangs_up=HangsUp(after_hearing="Good day"))
+    phone.twilio.call_in("+15550009876", OUR_NUMBER, last)
+    await last.wait_heard("Good day")
 
 
 @pytest.mark.scenario("F18", carrier="twilio")

@@ -6,7 +6,7 @@ from time import monotonic
 import pytest
 
 from tests.e2e.conftest import CALLEE, OUR_NUMBER, Setup, StartSetup
-from tests.emulators.faults import Drop, Fail
+from tests.emulators.faults import Drop, Fail, LoseAnswer
 from tests.emulators.twilio import Person
 
 OPEN = {"inboundPolicy": "open", "inboundGreeting": "Welcome."}
@@ -102,8 +102,6 @@ async def test_a_dial_that_was_cut_by_the_restart_is_looked_up_not_repeated(
     setup: StartSetup,
 ) -> None:
     """Killed between the order and its confirmation; the carrier has taken the order."""
-    from tests.emulators.faults import LoseAnswer
-
     callee = Person(answers_after=5.0)
     phone = await setup(people={CALLEE: callee})
     phone.twilio.faults.rest.add(
