@@ -51,7 +51,7 @@ def install(
         click.echo("Dry run: nothing was changed.")
         return
     if not yes and sys.stdin.isatty():
-        click.confirm("Continue?", default=True, abort=True, err=True)
+        _confirm(default=True)
     added = installer.install(source, datetime.now(UTC))
     if isinstance(source, Folder):
         click.echo(f"Linked plugin path: {source.path}")
@@ -116,7 +116,7 @@ def uninstall(
     if not yes:
         if not sys.stdin.isatty():
             fail("there is no terminal to ask on", "Say --yes to remove it.")
-        click.confirm("Continue?", default=False, abort=True, err=True)
+        _confirm(default=False)
     _installer(records).remove(removal)
     for each in dropped:
         remove_entry(os.environ, Path.cwd(), each)
@@ -125,6 +125,12 @@ def uninstall(
         if each in loaded.config.plugins.allow:
             _warn(f"plugins.allow still names {each}; the gateway does not start until it is out")
     click.echo(_APPLY)
+
+
+def _confirm(*, default: bool) -> None:
+    if not click.confirm("Continue?", default=default, err=True):
+        click.echo("Cancelled: nothing was changed.", err=True)
+        raise SystemExit(1)
 
 
 def _inspected(ctx: click.Context) -> LoadedConfig:

@@ -126,7 +126,7 @@ class PluginInstaller:
         # Without a network pip cannot fetch the build backend, which may be here already.
         here = ("--no-build-isolation", "--no-deps")
         again = self._pip.command("install", *here, *_target(source))
-        self._say(f"pip failed; trying with what is installed here:\n  {shlex.join(again)}")
+        self._say(f"{failure}\nTrying with what is installed here: {shlex.join(again)}")
         if not self._pip.run(again).ok:
             raise failure
         told = self._pip.run(self._pip.command("check")).lines

@@ -82,13 +82,16 @@ def plugin_files(package: str, plugin_id: str) -> dict[str, str]:
     }
 
 
-def write_project(folder: Path, name: str, plugin_id: str, *, build: str) -> Path:
+def write_project(
+    folder: Path, name: str, plugin_id: str, *, build: str, requires: str = ""
+) -> Path:
     """A plugin's source tree; `build` is its `[build-system]` table."""
     package = name.replace("-", "_")
     project = f"""
         [project]
         name = "{name}"
         version = "1.0"
+        dependencies = [{json.dumps(requires) if requires else ""}]
 
         [project.entry-points."openclaw.plugins"]
         {plugin_id} = "{package}:Quiet"

@@ -53,7 +53,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         "Installed plugin: hello (openclaw-plugin-hello 0.1.0)",
         "Restart the gateway to load plugins.",
     ]
-    assert "trying with what is installed here" in done.stderr
+    assert "Trying with what is installed here" in done.stderr
     assert scratch.installed == {"openclaw_plugin_hello"}
     enabled = '"${GREETING}" }, enabled: true }'
     assert house.config_file.read_text() == CONFIG.replace('"${GREETING}" } }', enabled)

@@ -137,6 +137,20 @@ def test_what_is_no_usable_plugin_is_removed_again(
     assert desk.records.all() == {}
 
 
+def test_folder_whose_requirements_cannot_be_fetched_is_not_left_half_there(
+    desk: Desk, tmp_path: Path
+) -> None:
+    build = 'requires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+    folder = write_project(
+        tmp_path / "mine", "openclaw-mine", "mine", build=build, requires="openclaw-nowhere"
+    )
+    with pytest.raises(PluginInstallError, match="was removed again") as refused:
+        desk.installer.install(read_folder(folder), NOW)
+    assert "openclaw-mine 1.0 requires openclaw-nowhere, which is not inst" in str(refused.value)
+    assert "Trying with what is installed here" in desk.said[0]
+    assert desk.scratch.installed == set()
+
+
 def test_plugin_does_not_replace_the_gateway(desk: Desk) -> None:
     build_wheel(desk.wheels, "openclaw-mine", plugin_id="mine", requires="openclaw-gateway>=99")
     build_wheel(desk.wheels, "openclaw-gateway", "99.0")

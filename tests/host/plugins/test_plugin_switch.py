@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import subprocess
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from openclaw.cli.plugin_commands import plugins
+from tests.host.gateway.process import Home
 
 FILE = """{
   // kept by hand
@@ -86,6 +90,28 @@ def test_refusal_changes_nothing(file: Path, args: list[str], said: str) -> None
     assert done.exit_code == 1
     assert said in f"{done.stderr}{done.exception}"
     assert file.read_text() == FILE
+
+
+@pytest.mark.parametrize(("answer", "status"), [("n", 1), ("", 1), ("y", 0)])
+def test_removing_asks_on_a_terminal(tmp_path: Path, answer: str, status: int) -> None:
+    home = Home(tmp_path, {"plugins": {"entries": {"old": {"enabled": True}}}})
+    keyboard, terminal = pty.openpty()
+    os.write(keyboard, f"{answer}\n".encode())
+    done = subprocess.run(
+        [*home.command, "plugins", "uninstall", "old"],
+        env=home.env,
+        stdin=terminal,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    os.close(keyboard)
+    os.close(terminal)
+    assert done.returncode == status
+    assert done.stdout.startswith("Will remove: config entry plugins.entries.old\n")
+    assert "Continue? [y/N]" in done.stderr
+    assert ("Cancelled: nothing was changed." in done.stderr) == bool(status)
+    assert ("old" in home.config_file.read_text()) == bool(status)
 
 
 def test_cleared_entry_that_is_still_allowed_is_warned_of(file: Path) -> None:
