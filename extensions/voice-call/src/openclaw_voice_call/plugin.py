@@ -90,7 +90,11 @@ class VoiceCall:
         except (NotReady, StoreError) as error:
             self._reason = error
             self._api.log.error("Failed to start runtime: %s", error)
-            self._api.report_problems([ConfigProblem("plugins.entries.voice-call", str(error))])
+            if error.remedy:
+                self._api.log.error("Remedy: %s", error.remedy)
+            self._api.report_problems(
+                [ConfigProblem("plugins.entries.voice-call", str(error), remedy=error.remedy)]
+            )
 
     async def stop(self) -> None:
         runtime, self._runtime = self._runtime, None

@@ -166,7 +166,8 @@ class Ngrok:
             await child.stop()
         if unusable.done():
             return unusable.result()
-        return failure(tuple(reasons or child.tail), ending.result())
+        # Without an error of its own, the last thing it said is the best that there is.
+        return failure(tuple(reasons) or tuple(child.tail)[-1:], ending.result())
 
     def _started(self, url: str, opened: Future[PublicUrls]) -> ExposureFailed | None:
         """Take up the URL that the agent gave; says why if that cannot be."""

@@ -35,19 +35,18 @@ PASSED_ON: Final = frozenset(
 
 _GUARD: Final = """
 exec 3<&0
-trap 'kill -TERM "$child" 2>/dev/null' TERM
 "$@" </dev/null 3<&- &
 child=$!
 (read -r _ <&3; kill -TERM "$child"; sleep 3; kill -KILL "$child") >/dev/null 2>&1 &
 watch=$!
 wait "$child"
 code=$?
-while kill -0 "$child" 2>/dev/null; do wait "$child"; code=$?; done
 kill "$watch" 2>/dev/null
 exit "$code"
 """
-"""Runs the program and ends it when our end of stdin closes, as it does however this process ends:
-a tunnel that outlives a killed gateway would keep its domain from the next one."""
+"""Runs the program, and asks it to end when our end of stdin closes: that is how it is stopped, and
+what happens however this process ends. A tunnel that outlived a killed gateway would keep its
+domain from the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +78,7 @@ class Child:
         self._process = process
         self._redact = redact
         self._patience = patience
+        self._following = False
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
         """The last lines of both outputs, without secrets."""
 
@@ -102,6 +102,10 @@ class Child:
         )
         return cls(process, redact or Redaction(), patience or Patience())
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     async def follow(
         self,
         on_line: Callable[[str], None] = lambda line: None,
@@ -122,12 +126,25 @@ class Child:
                 self.tail.append(safe)
             on_line(safe)
 
+        self._following = True
+        try:
+            return await self._hear(process.stdout, process.stderr, told, on_output)
+        finally:
+            self._following = False
+
+    async def _hear(
+        self,
+        stdout: asyncio.StreamReader,
+        stderr: asyncio.StreamReader,
+        told: Callable[[str], None],
+        on_output: Callable[[bytes], None],
+    ) -> int:
         async with asyncio.TaskGroup() as group:
             readers = (
-                group.create_task(_pump(process.stdout, on_output, told)),
-                group.create_task(_pump(process.stderr, _ignore, told)),
+                group.create_task(_pump(stdout, on_output, told)),
+                group.create_task(_pump(stderr, _ignore, told)),
             )
-            code = await process.wait()
+            code = await self._process.wait()
             _, late = await asyncio.wait(readers, timeout=DRAIN_S)
             for reader in late:
                 reader.cancel()
@@ -136,10 +153,10 @@ class Child:
     async def stop(self) -> None:
         """End it and all that it started, within `Patience`."""
         process = self._process
-        if process.returncode is None:
-            process.terminate()
-            if not await self._ends_within(self._patience.term_s):
-                log.warning("child ignores SIGTERM", extra={"pid": process.pid})
+        assert process.stdin is not None
+        process.stdin.close()
+        if not await self._ends_within(self._patience.term_s):
+            log.warning("child ignores SIGTERM", extra={"pid": process.pid})
         # The group, also of a child that has ended: what it started goes with it.
         try:
             os.killpg(process.pid, signal.SIGKILL)
@@ -150,8 +167,18 @@ class Child:
             pass
         if not await self._ends_within(self._patience.kill_s):
             log.error("child does not end", extra={"pid": process.pid})
-        if process.stdin is not None:
-            process.stdin.close()
+        if not self._following:
+            await self._drain()
+
+    async def _drain(self) -> None:
+        """Take in what nobody listens to any more, so that the pipes close."""
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                for stream in (self._process.stdout, self._process.stderr):
+                    while stream is not None and await stream.read(CHUNK_BYTES):
+                        pass
+        except TimeoutError:
+            log.warning("somebody holds a pipe of an ended child", extra={"pid": self.pid})
 
     async def _ends_within(self, seconds: float) -> bool:
         try:

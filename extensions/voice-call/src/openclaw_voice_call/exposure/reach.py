@@ -59,9 +59,7 @@ _V6: Final = tuple(
         ("fc00::/7", Reach.ULA),
         ("fe80::/10", Reach.LINK_LOCAL),
         ("fec0::/10", Reach.PRIVATE),
-        ("2001:2::/48", Reach.RESERVED),
-        ("2001:10::/28", Reach.RESERVED),
-        ("2001:20::/28", Reach.RESERVED),
+        ("2001::/23", Reach.RESERVED),
         ("2001:db8::/32", Reach.RESERVED),
         ("3fff::/20", Reach.RESERVED),
     )

@@ -20,6 +20,8 @@ class Pace:
     """For the tunnel to give its URL, attempts that fail included."""
     command_s: float = 15.0
     """For a command that changes or asks something."""
+    withdraw_s: float = 5.0
+    """For all commands of a withdrawal together; the gateway is stopping."""
     first_retry_s: float = 1.0
     longest_retry_s: float = 60.0
     watch_s: float = 30.0

@@ -89,8 +89,14 @@ class Tailscale:
             patience = self._setup.pace.patience
             await asyncio.wait({watching}, timeout=patience.term_s + 2 * patience.kill_s + 1.0)
         machine, self._machine = self._machine, None
-        if machine is not None:
-            await self._unmount_all(machine)
+        if machine is None:
+            return
+        try:
+            async with asyncio.timeout(self._setup.pace.withdraw_s):
+                await self._unmount_all(machine)
+        except TimeoutError:
+            paths = [mount.path for mount in self._mounts]
+            log.error("tailscale routes not withdrawn in time", extra={"paths": paths})
 
     def _urls(self, machine: Machine) -> PublicUrls:
         return plan_urls(machine.origin(self._port), self._setup.config, self._mounts[0].path)
