@@ -21,13 +21,8 @@ from openclaw_voice_call.call.script import (
     Wait,
 )
 from openclaw_voice_call.call.types import CallId, EndReason, Speaker
-from openclaw_voice_call.carriers.twilio.markup import (
-    RETRIES,
-    SAY_LIMIT,
-    dtmf,
-    render,
-    speakable,
-)
+from openclaw_voice_call.carriers.documents import dtmf, speakable
+from openclaw_voice_call.carriers.twilio.markup import RETRIES, SAY_LIMIT, render
 from openclaw_voice_call.errors import NotSupported
 from openclaw_voice_call.interfaces.instruction import (
     Instruction,
