@@ -13,10 +13,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from openclaw_voice_call.carriers.twilio.api import (
+from openclaw_voice_call.carriers.twilio.api import CallResource, TwilioApi
+from openclaw_voice_call.carriers.twilio.rest import (
     BODY_LIMIT,
-    CallResource,
-    TwilioApi,
+    TwilioRest,
     TwilioSettings,
     TwilioTimeouts,
     api_base,
@@ -120,7 +120,8 @@ async def client(
 ) -> AsyncGenerator[TwilioApi]:
     settings = TwilioSettings(ACCOUNT, SECRET, base_url=url)
     async with aiohttp.ClientSession() as session:
-        yield TwilioApi(settings, session, timeouts=IMPATIENT, sleep=pause, jitter=lambda: 0.5)
+        rest = TwilioRest(settings, session, timeouts=IMPATIENT, sleep=pause, jitter=lambda: 0.5)
+        yield TwilioApi(rest)
 
 
 async def failure(api: TwilioApi, operation: str = "create") -> CarrierError:

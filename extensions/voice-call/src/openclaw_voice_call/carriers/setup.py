@@ -14,6 +14,15 @@ from openclaw_voice_call.interfaces.links import CallLinks
 
 
 @dataclass(frozen=True, slots=True)
+class AccountSetup:
+    """Given to a carrier's `build_setup`. `session` belongs to whoever made it."""
+
+    config: VoiceCallConfig
+    credentials: Credentials
+    session: aiohttp.ClientSession
+
+
+@dataclass(frozen=True, slots=True)
 class CarrierSetup:
     """Given to a carrier's `build`. `session` is shared and closed by the runtime."""
 

@@ -10,19 +10,14 @@ import aiohttp
 
 from openclaw_voice_call.call.script import StepRef
 from openclaw_voice_call.call.types import CarrierCallId
-from openclaw_voice_call.carriers.twilio.api import (
-    NOT_IN_PROGRESS,
-    CallResource,
-    TwilioApi,
-    TwilioSettings,
-    TwilioTimeouts,
-)
+from openclaw_voice_call.carriers.twilio.api import NOT_IN_PROGRESS, CallResource, TwilioApi
 from openclaw_voice_call.carriers.twilio.markup import (
     CONTENT_TYPE,
     render,
     whole_seconds,
     with_retries,
 )
+from openclaw_voice_call.carriers.twilio.rest import TwilioRest, TwilioSettings, TwilioTimeouts
 from openclaw_voice_call.carriers.twilio.signature import SIGNATURE_HEADER
 from openclaw_voice_call.carriers.twilio.webhook import (
     END_REASONS,
@@ -72,7 +67,7 @@ class TwilioCarrier(Carrier):
     ) -> None:
         self._settings = settings
         self._links = links
-        self._api = TwilioApi(settings, session, timeouts=timeouts or TwilioTimeouts())
+        self._api = TwilioApi(TwilioRest(settings, session, timeouts=timeouts or TwilioTimeouts()))
 
     @property
     def name(self) -> str:
