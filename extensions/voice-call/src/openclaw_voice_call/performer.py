@@ -217,7 +217,8 @@ class Performer:
             self._report("status failed", error)
             return
         if status.state is LegState.ENDED:
-            self._post(ev.LineEnded(status.reason or EndReason.COMPLETED, status.detail))
+            unsaid = EndReason.COMPLETED if record.phase is Phase.UP else EndReason.NO_ANSWER
+            self._post(ev.LineEnded(status.reason or unsaid, status.detail))
         elif status.state is LegState.LIVE and status.answered and record.phase is not Phase.UP:
             self._post(ev.LineAnswered(record.carrier_call_id))
 

@@ -17,6 +17,7 @@ CARRIERS: Final[Mapping[str, str]] = {
     "twilio": "openclaw_voice_call.carriers.twilio.build",
 }
 """The name in the configuration, and the module whose `build` makes it. Imported when chosen."""
+    "telnyx": "openclaw_voice_call.carriers.telnyx.build",
 
 
 def build_carrier(name: str, setup: CarrierSetup) -> Carrier:

@@ -7,7 +7,7 @@ from openclaw_voice_call.call.opening import InboundPolicy
 from openclaw_voice_call.config.base import BASE_PATH
 from openclaw_voice_call.config.model import VoiceCallConfig
 
-ACTIVE_CARRIERS: Final = ("mock", "twilio")
+ACTIVE_CARRIERS: Final = ("mock", "telnyx", "twilio")
 
 
 def inactive(config: VoiceCallConfig) -> tuple[str, ...]:
