@@ -149,7 +149,8 @@ async def _accepting(process: Process, port: int, output: Path) -> None:
         else:
             writer.close()
             return
-    raise DidNotStart(output.read_text("utf-8", "replace"))  # noqa: ASYNC240 - nothing runs yet
+    said = output.read_text("utf-8", "replace")  # noqa: ASYNC240 - nothing else runs yet
+    raise DidNotStart(f"exit status {process.returncode} within {START_S:g} s\n{said}")
 
 
 def _free_port() -> int:

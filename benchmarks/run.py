@@ -37,7 +37,7 @@ class Results(msgspec.Struct):
 async def measure(folder: Path, *, quick: bool) -> Results:
     path = os.environ.get("PYTHONPATH", "")
     loads: dict[str, list[Load]] = {}
-    rounds, share = (1, 0.25) if quick else (5, 1.0)
+    rounds, share = (1, 0.25) if quick else (4, 1.0)
     if importlib.util.find_spec("uvloop") is not None:
         _say("webhooks, with uvloop")
         loads["uvloop"] = await measure_loads(folder / "uvloop", rounds=rounds, share=share)
@@ -51,7 +51,7 @@ async def measure(folder: Path, *, quick: bool) -> Results:
         folder / "history", rounds=rounds, share=share, past_calls=past_calls
     )
     _say("start")
-    startup = await measure_startup(folder / "startup", runs=1 if quick else 5)
+    startup = await measure_startup(folder / "startup", runs=1 if quick else 3)
     return Results(_machine(), loads, history, startup)
 
 
