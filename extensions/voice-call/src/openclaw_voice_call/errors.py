@@ -156,6 +156,7 @@ class ExposureFailed(NotReady):
     ) -> None:
         super().__init__(f"{exposure}: {reason}")
         self.exposure = exposure
+        self.reason = reason
         self.enable_url = enable_url
         self.may_pass = retryable
         """Whether trying again can help: the network was away, not the permission."""

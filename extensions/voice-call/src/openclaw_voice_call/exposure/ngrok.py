@@ -115,7 +115,7 @@ class Ngrok:
                 self._tell(ExposureState.MOVED, self._moved)
                 return
             if opened.done():
-                self._lose(str(failed))
+                self._lose(failed.reason)
             elif not failed.may_pass:
                 opened.set_exception(failed)
                 return

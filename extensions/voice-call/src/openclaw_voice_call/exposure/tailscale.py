@@ -152,7 +152,7 @@ class Tailscale:
                     await self._mount_all(machine)
             except ExposureFailed as failed:
                 if not attempt:
-                    self._tell(ExposureState.LOST, str(failed))
+                    self._tell(ExposureState.LOST, failed.reason)
                 attempt += 1
                 continue
             if attempt:

@@ -14,6 +14,7 @@ from typing import ParamSpec, TypeVar, Unpack
 import click
 
 from openclaw.sdk_cli import GatewayUnreachable, fail, gateway_options, print_json
+from openclaw_voice_call.surfaces.cli_expose import expose
 from openclaw_voice_call.surfaces.cli_gateway import GatewayChoice, VoiceGateway, voice_gateway
 from openclaw_voice_call.surfaces.cli_journal import (
     latency,
@@ -63,6 +64,7 @@ def voicecall() -> None:
 
 voicecall.add_command(tail)
 voicecall.add_command(latency)
+voicecall.add_command(expose)
 voicecall.add_command(pairing)
 
 
