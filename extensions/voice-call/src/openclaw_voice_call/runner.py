@@ -38,6 +38,7 @@ SILENCE_S: Final = 10.0
 up at its carrier: it may be gone without a word, as an inbound call is whose number has no status
 callback."""
 DISTRESS_RETRY_S: Final = 2.0
+INSIST_S: Final = 0.3
 
 log = logging.getLogger("openclaw.plugins.voice-call")
 
@@ -86,6 +87,9 @@ class CallRunner:
 
     def start(self, facts: Sequence[Fact] = ()) -> None:
         """Begin what the stored record calls for; `facts` are those of its opening."""
+        if self._served:
+            # A restored line: its carrier is about to repeat what the end of the last process cut.
+            self._expect_return()
         self._adopt(self.record, facts)
 
     def post(
@@ -255,13 +259,31 @@ class CallRunner:
             text = await self._parts.responder.reply(record, pending)
         except ReplyError as error:
             log.warning("no reply", extra={"call": record.call_id, "code": error.why})
-            self.post(ev.ReplyFailed(pending.turn, error.why))
+            await self._insist(ev.ReplyFailed(pending.turn, error.why))
         else:
-            self.post(ev.ReplyReady(pending.turn, text))
+            await self._insist(ev.ReplyReady(pending.turn, text))
+
+    async def _insist(self, event: ev.CallEvent) -> None:
+        """Post what nobody else repeats until it is stored, or the distress has ended the call."""
+        while True:
+            try:
+                await self.apply(event)
+                return
+            except JournalRefused:
+                await self._parts.clock.sleep(INSIST_S)
 
     def _keep_alive(self, after: StepRef) -> Instruction:
-        self._returning_until = self._parts.clock.monotonic() + RETURN_S
+        self._expect_return()
         return KeepAlive(self.record.call_id, after, line_settings(self.record))
+
+    def _expect_return(self) -> None:
+        self._returning_until = self._parts.clock.monotonic() + RETURN_S
+        self._parts.clock.call_later(RETURN_S, self._look_again)
+
+    def _look_again(self) -> None:
+        """A line that did not return is told by other means what is newer than it knows."""
+        if self.record.live and not self._stopped:
+            self._adopt(self.record, ())
 
     def _is_asking(self) -> bool:
         """Whether the line asks, or will by itself; one that was given nothing yet is about to: a
