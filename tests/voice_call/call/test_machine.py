@@ -6,6 +6,7 @@ import pytest
 
 from openclaw_voice_call.call import events as ev
 from openclaw_voice_call.call.facts import (
+    Dialled,
     Ended,
     Interrupted,
     NotSaid,
@@ -17,7 +18,14 @@ from openclaw_voice_call.call.facts import (
 from openclaw_voice_call.call.instruct import Hold, Over, Play, Stale, instruct
 from openclaw_voice_call.call.script import Digits, Listen, Say, StepRef, Wait
 from openclaw_voice_call.call.turns import APOLOGY
-from openclaw_voice_call.call.types import EndReason, Mode, OperationState, Phase
+from openclaw_voice_call.call.types import (
+    CarrierCallId,
+    DialState,
+    EndReason,
+    Mode,
+    OperationState,
+    Phase,
+)
 from openclaw_voice_call.errors import AlreadyWaiting, CallEnded, CallNotUp
 from tests.voice_call.call.playbook import LEG, Playbook
 
@@ -356,6 +364,27 @@ def test_a_signed_event_id_counts_once() -> None:
 
 
 @pytest.mark.scenario("F66")
+@pytest.mark.parametrize("told_first", [ev.DialAccepted, ev.LineSeen])
+def test_a_leg_may_get_another_name(
+    told_first: type[ev.DialAccepted] | type[ev.LineSeen],
+) -> None:
+    request, leg = CarrierCallId("REQUEST1"), LEG
+    play = Playbook.outbound().at(1.0, told_first(request))
+    play.at(2.0, ev.LineNamed(leg, request), ev.LineRinging(leg), ev.LineNamed(leg, request))
+    assert play.record.carrier_call_id == leg
+    # Neither the request's answer, if it is late, nor another leg changes it again.
+    play.at(3.0, ev.DialAccepted(request), ev.LineNamed(CarrierCallId("LEG2"), request))
+    assert play.record.carrier_call_id == leg
+    assert play.of(Dialled) == [Dialled(request), Dialled(leg)]
+
+
+def test_a_leg_is_learnt_by_its_second_name_alone() -> None:
+    play = Playbook.outbound().at(1.0, ev.LineNamed(LEG, CarrierCallId("REQUEST1")))
+    play.at(2.0, ev.DialAccepted(CarrierCallId("REQUEST1")))
+    assert play.record.carrier_call_id == LEG
+    assert play.record.dial is DialState.ACCEPTED
+
+
 def test_remembered_event_ids_are_bounded() -> None:
     play = said(Playbook.answered(), 2.0)
     for number in range(500):

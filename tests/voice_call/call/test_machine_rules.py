@@ -24,7 +24,7 @@ from openclaw_voice_call.call.instruct import Over, instruct
 from openclaw_voice_call.call.record import CallRecord
 from openclaw_voice_call.call.script import StepRef
 from openclaw_voice_call.call.snapshot import snapshot
-from openclaw_voice_call.call.types import EndReason, Mode, OperationState, Phase
+from openclaw_voice_call.call.types import CarrierCallId, EndReason, Mode, OperationState, Phase
 from openclaw_voice_call.errors import InvalidRequest
 from tests.voice_call.call.playbook import LEG, Playbook
 
@@ -53,6 +53,7 @@ events = st.one_of(
     st.builds(ev.DialOutcomeUnknown, _texts),
     st.just(ev.LookupFinished()),
     st.just(ev.LineSeen(LEG)),
+    st.just(ev.LineNamed(CarrierCallId("LEG2"), LEG)),
     st.just(ev.LineRinging(LEG)),
     st.builds(ev.LineAnswered, st.just(LEG), st.booleans()),
     st.builds(ev.LineEnded, _reasons),

@@ -339,8 +339,8 @@ class CallManager:
                 self._legs[leg] = runner
         else:
             self._runners.pop(record.call_id, None)
-            if leg is not None:
-                self._legs.pop(leg, None)
+            for name in [name for name, owner in self._legs.items() if owner is runner]:
+                del self._legs[name]
         self._on_change(record, facts)
 
 

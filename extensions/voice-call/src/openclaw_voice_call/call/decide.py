@@ -95,6 +95,13 @@ def _line_seen(draft: Draft, event: ev.LineSeen) -> None:
     _learn_leg(draft, event.carrier_call_id)
 
 
+def _line_named(draft: Draft, event: ev.LineNamed) -> None:
+    _learn_leg(draft, event.carrier_call_id)
+    if draft.record.carrier_call_id == event.before:
+        draft.note(Dialled(event.carrier_call_id))
+        draft.set(carrier_call_id=event.carrier_call_id)
+
+
 def _line_ringing(draft: Draft, event: ev.LineRinging) -> None:
     _learn_leg(draft, event.carrier_call_id)
     if Phase.RINGING in MOVES[draft.record.phase] and not draft.record.closing:
@@ -254,7 +261,8 @@ def _restored(draft: Draft, _: ev.Restored) -> None:
 
 
 def _learn_leg(draft: Draft, carrier_call_id: CarrierCallId | None) -> None:
-    """Take the carrier's name for the leg. The first one stays: a call has one leg here."""
+    """Take the carrier's name for the leg. It stays until the carrier changes it (`LineNamed`): a
+    call has one leg here."""
     record = draft.record
     if carrier_call_id is None or record.carrier_call_id is not None:
         return
@@ -300,6 +308,7 @@ _RULES: Final[dict[type[ev.CallEvent], Rule]] = dict[type[ev.CallEvent], Rule](
         _rule(ev.DialOutcomeUnknown, _dial_unknown),
         _rule(ev.LookupFinished, _lookup_finished),
         _rule(ev.LineSeen, _line_seen),
+        _rule(ev.LineNamed, _line_named),
         _rule(ev.LineRinging, _line_ringing),
         _rule(ev.LineAnswered, _line_answered),
         _rule(ev.LineEnded, _line_ended),

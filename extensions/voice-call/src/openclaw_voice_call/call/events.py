@@ -56,6 +56,14 @@ class LineSeen(msgspec.Struct, frozen=True, tag="line-seen"):
     carrier_call_id: CarrierCallId
 
 
+class LineNamed(msgspec.Struct, frozen=True, tag="line-named"):
+    """The leg that was called `before` is called `carrier_call_id` from now on: some carriers give
+    a name to the request for a call, and another one to the call."""
+
+    carrier_call_id: CarrierCallId
+    before: CarrierCallId
+
+
 class StepReached(msgspec.Struct, frozen=True, tag="step-reached"):
     """The carrier asks what to do at this step, so every step before it is done."""
 
@@ -173,6 +181,7 @@ CallEvent: TypeAlias = (
     | DialOutcomeUnknown
     | LookupFinished
     | LineSeen
+    | LineNamed
     | LineRinging
     | LineAnswered
     | LineEnded
