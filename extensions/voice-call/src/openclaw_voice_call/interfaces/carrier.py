@@ -54,6 +54,9 @@ class VerifiedWebhook(msgspec.Struct, frozen=True):
     target: LinkTarget
     params: Mapping[str, str] = {}
     document: Mapping[str, object] = {}
+    nonce: str | None = None
+    """Set when the signature covers this and the path only, so that anybody who once saw such a
+    request could send other parameters with it."""
 
 
 class InboundOffer(msgspec.Struct, frozen=True):
