@@ -1,6 +1,10 @@
 """What every test can rely on."""
 
+from collections.abc import Generator
+
 import pytest
+
+from tests import secrecy
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -8,3 +12,29 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "scenario(*ids, carrier=None): proves these rows of docs/scenarios.md, on this carrier",
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_written_shows_a_secret(  # pyright: ignore[reportUnusedFunction]
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Generator[None]:
+    """When all tests are done, all that they left in scratch folders is searched: logs, journals,
+    sessions, what commands printed. Each folder is named for its test."""
+    yield
+    findings = secrecy.in_folder(tmp_path_factory.getbasetemp())
+    assert not findings, "\n".join(["secrets were written:", *findings])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test whose captured output or log shows a secret fails."""
+    report = yield
+    if call.when == "teardown":
+        places = ((name, secrecy.in_text(text)) for name, text in report.sections)
+        findings = [f"{name}: {place}" for name, place in places if place is not None]
+        if findings:
+            report.outcome = "failed"
+            report.longrepr = "\n".join(["a secret was written:", *findings])
+    return report

@@ -21,11 +21,12 @@ from tests.emulators.twilio import (
     Settings,
     TwilioEmulator,
 )
+from tests.secrecy import secret
 
 OUR_NUMBER = "+15550001234"
 CALLEE = "+15550005678"
 PUBLIC_ORIGIN = "https://voice.example.com"
-MODEL_KEY = "sk-e2e-model-key-41d7"
+MODEL_KEY = secret("model")
 SECRETS = (ACCOUNT_SID, AUTH_TOKEN, GATEWAY_TOKEN, MODEL_KEY)
 """None of these may be written anywhere but into the configuration (F81)."""
 

@@ -21,9 +21,10 @@ import msgspec
 
 from openclaw.rpc.client import GatewayClient
 from tests.emulators.twilio.clock import Changes
+from tests.secrecy import secret
 
 OPENCLAW = Path(sys.executable).with_name("openclaw")
-GATEWAY_TOKEN = "e2e-gateway-token-5f1c9a"
+GATEWAY_TOKEN = secret("gateway")
 WEBHOOK_PATH = "/voice/webhook"
 
 START_S = 30.0

@@ -18,9 +18,10 @@ from tests.emulators.twilio.line import Line
 from tests.emulators.twilio.people import Person
 from tests.emulators.twilio.rest import RestApi, RestRequest
 from tests.emulators.twilio.webhooks import Delivery, Overrides, Webhook, WebhookSender
+from tests.secrecy import secret
 
 ACCOUNT_SID = "AC0123456789abcdef0123456789abcdef"
-AUTH_TOKEN = "0123456789abcdef0123456789abcdef"
+AUTH_TOKEN = secret("twilio")
 """Defaults for tests; neither exists at Twilio."""
 
 

@@ -48,6 +48,8 @@ class Home:
         `python` is the interpreter of the environment that `openclaw` is installed in.
         """
         self.command = [str(python), "-m", "openclaw"]
+        self.printed = folder / "printed.txt"
+        """What commands and gateways print is kept here, to be searched for secrets."""
         self.state_dir = folder / "state"
         self.state_dir.mkdir(parents=True)
         self.config_file = self.state_dir / "openclaw.json"
@@ -83,7 +85,7 @@ class Home:
 
     def cli(self, *args: str, timeout: float = 30.0) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        return subprocess.run(
+        done = subprocess.run(
             [*self.command, *args],
             env=self.env,
             cwd=self.state_dir,
@@ -91,6 +93,12 @@ class Home:
             text=True,
             timeout=timeout,
         )
+        self.keep(done.stdout, done.stderr)
+        return done
+
+    def keep(self, *texts: str) -> None:
+        with self.printed.open("a", encoding="utf-8") as file:
+            file.writelines(f"{text}\n" for text in texts)
 
     def program(self, *args: str) -> subprocess.Popen[str]:
         """Begin a command that goes on; what it prints can be read."""
@@ -158,6 +166,7 @@ class GatewayProcess:
             line = self._lines.get()
             if line is not None:
                 self.said.append(line)
+        self.home.keep(*self.said, *self.complaints)
         for pipe in (self.process.stdout, self.process.stderr):
             if pipe is not None:
                 pipe.close()

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.host.gateway.process import Home, listens, running
+from tests.secrecy import secret
 
 PACKAGES = Path(__file__).parents[1] / "plugins" / "packages"
 
@@ -46,14 +47,15 @@ def test_start_lines_name_addresses_process_and_log_file(tmp_path: Path) -> None
 
 
 def test_configured_token_is_not_announced(tmp_path: Path) -> None:
-    home = Home(tmp_path, {"gateway": {"auth": {"token": "correct-horse-battery"}}})
+    token = secret("gateway")
+    home = Home(tmp_path, {"gateway": {"auth": {"token": token}}})
     with running(home) as gateway:
         assert home.cli("gateway", "health").returncode == 0
         gateway.stop()
     assert not home.token_file.exists()
     everything = "\n".join([*gateway.said, *gateway.complaints, home.log_text])
     assert "OPENCLAW_GATEWAY_TOKEN" not in everything
-    assert "correct-horse-battery" not in everything
+    assert token not in everything
 
 
 @pytest.mark.scenario("F78")

@@ -21,7 +21,7 @@ TwilioRegion: TypeAlias = Literal["us1", "ie1", "au1"]
 class TwilioConfig(Section):
     """A Twilio account."""
 
-    account_sid: Text = None
+    account_sid: Text = Field(default=None, repr=False)
     """The account's SID, `AC` and 32 hexadecimal digits."""
     auth_token: Secret = None
     """The account's auth token. It also signs webhooks, so API keys cannot replace it."""
@@ -48,7 +48,7 @@ class TelnyxConfig(Section):
 class PlivoConfig(Section):
     """A Plivo account."""
 
-    auth_id: Text = None
+    auth_id: Text = Field(default=None, repr=False)
     """The account's auth id; it begins with `MA` or `SA`."""
     auth_token: Secret = None
     """The account's auth token. It also signs webhooks."""
