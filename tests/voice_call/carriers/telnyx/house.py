@@ -97,13 +97,10 @@ class House:
             if not operations or request.operation in operations
         ]
 
-    def done(self, *operations: str) -> list[RestRequest]:
-        """The commands that had their effect."""
-        return [
-            request
-            for request in self.commands(*operations)
-            if request.status == 200 and not request.ignored
-        ]
+    def did(self, operation: str, times: int = 1) -> bool:
+        """Whether a command has had its effect this often."""
+        done = [each for each in self.commands(operation) if each.status == 200]
+        return len([each for each in done if not each.ignored]) == times
 
 
 def transcript(snapshot: CallSnapshot) -> list[tuple[str, str]]:

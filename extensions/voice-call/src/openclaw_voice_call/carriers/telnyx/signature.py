@@ -36,6 +36,8 @@ def parse_public_key(text: str) -> Ed25519PublicKey:
     Raises ValueError, whose text says what is wrong.
     """
     pem = _PEM.fullmatch(text.strip())
+    if not pem and "-----BEGIN" in text:
+        raise ValueError("is PEM, but no public key")
     encoded = "".join((pem[1] if pem else text).split()).translate(_URL_SAFE).rstrip("=")
     try:
         key = b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
