@@ -15,7 +15,7 @@ OTHER = "+15550009876"
 async def test_every_turn_of_the_caller_gets_one_reply(setup: StartSetup) -> None:
     callee = Person(
         ["Who is there?", None, "What time is it?", "Goodbye then."],
-        hangs_up=HangsUp(after_hearing="Goodbye to you"),
+        hangs_up=HangsUp(after_hearing="Goodbye to you", delay=5.0),
     )
     phone = await setup(
         people={CALLEE: callee},

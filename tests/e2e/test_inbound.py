@@ -28,7 +28,8 @@ async def refused(phone: Setup, from_: str | None) -> None:
 @pytest.mark.scenario("F5", carrier="twilio")
 async def test_a_caller_is_greeted_once_and_then_listened_to(setup: StartSetup) -> None:
     caller = Person(
-        [Reply("Hello, who is this?", after=2.0)], hangs_up=HangsUp(after_hearing="assistant")
+        [Reply("Hello, who is this?", after=2.0)],
+        hangs_up=HangsUp(after_hearing="assistant", delay=5.0),
     )
     phone = await setup(OPEN, script={"default": "The assistant."})
     call = phone.twilio.call_in(CALLEE, OUR_NUMBER, caller)

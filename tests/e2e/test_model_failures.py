@@ -69,7 +69,7 @@ async def test_a_failing_model_leads_to_an_apology_in_time(
 @pytest.mark.scenario("F18", carrier="twilio")
 @pytest.mark.parametrize("failure", ["error", "refused", "empty", "hang", "timeout"])
 async def test_a_fallback_model_answers_instead(setup: StartSetup, failure: str) -> None:
-    callee = Person(["Hello?"], hangs_up=HangsUp(after_hearing="second"))
+    callee = Person(["Hello?"], hangs_up=HangsUp(after_hearing="second", delay=5.0))
     phone = await setup(
         {"responseModel": "scripted/first", "responseTimeoutMs": int(LIMIT_S * 1000)},
         people={CALLEE: callee},
