@@ -120,7 +120,9 @@ def _of_v6(text: str) -> Reach:
     if any(address in prefix for prefix in _WITH_V4_AT_THE_END):
         return _of_v4(IPv4Address(int(address) & 0xFFFFFFFF))
     if address.sixtofour is not None:
-        return _of_v4(address.sixtofour)
+        inner = _of_v4(address.sixtofour)
+        # The relays of 6to4 were given up (RFC 7526), so it leads nowhere even with a good address.
+        return Reach.RESERVED if inner is Reach.PUBLIC else inner
     return Reach.PUBLIC if address in _GLOBAL_V6 else Reach.RESERVED
 
 

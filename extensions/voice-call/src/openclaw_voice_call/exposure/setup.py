@@ -14,13 +14,13 @@ from openclaw_voice_call.interfaces.exposure import ExposureNews
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long things may take, in seconds."""
+    """How long things may take, in seconds: less than the host gives to a start and to a stop."""
 
-    open_s: float = 30.0
+    open_s: float = 15.0
     """For the tunnel to give its URL, attempts that fail included."""
-    command_s: float = 15.0
+    command_s: float = 10.0
     """For a command that changes or asks something."""
-    withdraw_s: float = 5.0
+    withdraw_s: float = 3.0
     """For all commands of a withdrawal together; the gateway is stopping."""
     first_retry_s: float = 1.0
     longest_retry_s: float = 60.0

@@ -78,7 +78,7 @@ class TailscaleCli:
         environ: Mapping[str, str],
         *,
         name: str = "tailscale",
-        command_s: float = 15.0,
+        command_s: float = 10.0,
         patience: Patience | None = None,
     ) -> None:
         self._env = child_env(environ)
