@@ -19,6 +19,10 @@ class PluginSection:
     state_dir: Path
     config: Mapping[str, object] = field(repr=False)
     """`plugins.entries.<id>.config` with variables filled in, not validated."""
+    enabled: bool
+    """Whether `plugins.entries.<id>.enabled` is true."""
+    environ: Mapping[str, str] = field(repr=False)
+    """The process environment with the env files' values (process wins)."""
 
 
 def plugin_section(ctx: click.Context, plugin_id: str) -> PluginSection:
@@ -30,5 +34,7 @@ def plugin_section(ctx: click.Context, plugin_id: str) -> PluginSection:
     from openclaw.config.tree import subtree
 
     source = read_source(os.environ, Path.cwd(), context_of(ctx).profile)
-    section = subtree(source.resolved, "plugins", "entries", plugin_id, "config")
-    return PluginSection(source.state_dir, section)
+    entry = subtree(source.resolved, "plugins", "entries", plugin_id)
+    return PluginSection(
+        source.state_dir, subtree(entry, "config"), entry.get("enabled") is True, source.env
+    )

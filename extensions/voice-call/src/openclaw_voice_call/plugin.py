@@ -18,9 +18,12 @@ from openclaw_voice_call.errors import (
     VoiceCallError,
 )
 from openclaw_voice_call.exposure.checks import exposure_problems, exposure_risks
-from openclaw_voice_call.runtime import VoiceCallRuntime
+from openclaw_voice_call.runtime import VoiceCallRuntime, journal_folder
 from openclaw_voice_call.service import CallService
+from openclaw_voice_call.setup.desk import Ground
+from openclaw_voice_call.store.schema import FOLDER_NAME
 from openclaw_voice_call.surfaces.rpc import register_rpc
+from openclaw_voice_call.surfaces.setup_methods import register_setup
 from openclaw_voice_call.surfaces.tool import register_tool
 
 
@@ -34,6 +37,7 @@ class VoiceCallPlugin:
         voice_call = VoiceCall(api)
         register_rpc(api, voice_call)
         register_tool(api, voice_call)
+        register_setup(api, voice_call.ground())
         api.add_service("voice-call", voice_call.start, voice_call.stop)
 
     def check_config(
@@ -53,7 +57,10 @@ class VoiceCallPlugin:
 
 
 class VoiceCall:
-    """The running plugin, or the reason why it does not run. Implements `surfaces.ServiceDoor`."""
+    """The running plugin, or the reason why it does not run.
+
+    Implements `surfaces.doors.ServiceDoor` and `setup.desk.GatewayView`.
+    """
 
     def __init__(self, api: PluginApi) -> None:
         self._api = api
@@ -77,6 +84,23 @@ class VoiceCall:
         if self._runtime is not None:
             return self._runtime.service
         raise self._reason or ShuttingDown()
+
+    def running(self) -> VoiceCallRuntime | None:
+        return self._runtime
+
+    def problem(self) -> str | None:
+        return None if self._reason is None else str(self._reason)
+
+    def readiness(self, model: str | None, agent_id: str) -> str | None:
+        return self._api.agents.readiness(model, agent_id)
+
+    def ground(self) -> Ground:
+        """Where `setup` stands. A plugin that is loaded is switched on."""
+        api, config = self._api, self._config
+        folder = (
+            api.state_dir / FOLDER_NAME if config is None else journal_folder(config, api.state_dir)
+        )
+        return Ground(api.config, api.environ, True, folder, api.clock.wall, self)
 
     async def start(self) -> None:
         config = self._config

@@ -37,6 +37,7 @@ from openclaw_voice_call.interfaces.links import CallLinks
 from openclaw_voice_call.manager import CallManager
 from openclaw_voice_call.reception import DoorPolicy, Reception
 from openclaw_voice_call.service import CallService, ServiceSettings
+from openclaw_voice_call.setup.probe import ProbeBook
 from openclaw_voice_call.store.pairings import PairingFile
 from openclaw_voice_call.store.schema import FOLDER_NAME
 from openclaw_voice_call.store.sqlite import SqliteCallStore
@@ -51,10 +52,25 @@ DEFAULT_GREETING: Final = "Hello! How can I help you?"
 class VoiceCallRuntime:
     """Made by `start`; `service` is what the doors use."""
 
-    def __init__(self, service: CallService, manager: CallManager, closing: AsyncExitStack) -> None:
+    def __init__(
+        self,
+        service: CallService,
+        server: WebhookServer,
+        webhook_url: str,
+        probes: ProbeBook,
+        closing: AsyncExitStack,
+    ) -> None:
         self.service = service
-        self._manager = manager
+        self.webhook_url = webhook_url
+        """The public one."""
+        self.probes = probes
+        self._server = server
         self._closing = closing
+
+    @property
+    def webhook_port(self) -> int:
+        """The port that is listened on."""
+        return self._server.port
 
     @classmethod
     async def start(
@@ -140,11 +156,13 @@ class VoiceCallRuntime:
                 skip_verification=config.skip_signature_verification,
                 clock=api.clock.wall,
             )
+            probes = ProbeBook(secrets.token_bytes(32))
             server = WebhookServer(
                 pipeline,
                 path=config.serve.path,
                 host=config.serve.bind,
                 port=config.serve.port,
+                prove=lambda header: probes.answer(header, api.clock.wall()),
             )
             for notice in carrier.notices():
                 api.log.info(notice)
@@ -171,7 +189,7 @@ class VoiceCallRuntime:
                 reception=reception,
             )
             api.log.info("Runtime initialized")
-            return cls(service, manager, stack.pop_all())
+            return cls(service, server, urls.webhook, probes, stack.pop_all())
 
     async def stop(self) -> None:
         """Calls are ended first, then the doors close, then the journal."""

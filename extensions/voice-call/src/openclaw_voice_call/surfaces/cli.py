@@ -23,6 +23,7 @@ from openclaw_voice_call.surfaces.cli_journal import (
     tail,
 )
 from openclaw_voice_call.surfaces.cli_pairing import pairing
+from openclaw_voice_call.surfaces.cli_setup import setup, smoke
 from openclaw_voice_call.surfaces.cli_view import masked, table
 from openclaw_voice_call.surfaces.cli_waiting import await_answer, await_end, shortfall
 
@@ -66,6 +67,8 @@ voicecall.add_command(tail)
 voicecall.add_command(latency)
 voicecall.add_command(expose)
 voicecall.add_command(pairing)
+voicecall.add_command(setup)
+voicecall.add_command(smoke)
 
 
 @voicecall.command("call")

@@ -56,7 +56,7 @@ def register_rpc(api: PluginApi, door: ServiceDoor) -> None:
         ("pairing.approve", methods.pairing_approve, WRITE),
         ("pairing.deny", methods.pairing_deny, WRITE),
     ):
-        api.add_rpc(f"voicecall.{name}", _handler(method), scope)
+        api.add_rpc(f"voicecall.{name}", answering(method), scope)
     api.add_service("voicecall repeats", _nothing, once.aclose)
 
 
@@ -174,7 +174,9 @@ def rpc_error(error: VoiceCallError) -> RpcError:
     return RpcError(failure.protocol_code, failure.text, details, failure.retryable)
 
 
-def _handler(method: Callable[[Params], Awaitable[object]]) -> RpcHandler:
+def answering(method: Callable[[Params], Awaitable[object]]) -> RpcHandler:
+    """The method as the router calls it, its failures as the wire has them."""
+
     async def answer(params: Params, _: Caller) -> object:
         return await _translated(partial(method, params))
 

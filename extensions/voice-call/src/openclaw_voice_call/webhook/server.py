@@ -12,6 +12,7 @@ from aiohttp import web
 
 from openclaw_voice_call.errors import NotReady
 from openclaw_voice_call.interfaces.carrier import WebhookReply, WebhookRequest
+from openclaw_voice_call.setup.probe import HEADER
 from openclaw_voice_call.webhook.gate import Admission, AdmissionGate, GateLimits
 from openclaw_voice_call.webhook.sockets import COMMON_HEADERS, Connection, SocketLimits, Sockets
 
@@ -62,8 +63,11 @@ class WebhookServer:
         host: str = "127.0.0.1",
         port: int = 3334,
         limits: ServerLimits | None = None,
+        prove: Callable[[str], str | None] = lambda _: None,
     ) -> None:
+        """`prove` answers a probe that this process has sent to itself; None for all else."""
         self._pipeline = pipeline
+        self._prove = prove
         self._signature_headers = tuple(pipeline.signature_headers)
         self._path = path
         self._host = host
@@ -108,6 +112,9 @@ class WebhookServer:
         assert isinstance(connection, Connection)
         connection.request_came()
         address = request.remote or ""
+        proof = self._proof(request)
+        if proof is not None:
+            return _response(WebhookReply(200, body=proof.encode()))
         try:
             self._check_head(request)
             # A body that came with the headers is judged at once and holds no place, so that
@@ -142,6 +149,16 @@ class WebhookServer:
             return _refusal(refusal.status)
         finally:
             leave()
+
+    def _proof(self, request: web.BaseRequest) -> str | None:
+        """What shows the sender of a probe that it has found itself.
+
+        A request without a good probe goes the way of all others: strangers learn nothing here.
+        """
+        probe = request.headers.get(HEADER)
+        if probe is None or request.raw_path.partition("?")[0] != self._path:
+            return None
+        return self._prove(probe)
 
     def _check_head(self, request: web.BaseRequest) -> None:
         """All that can be refused before a byte of the body is read."""
