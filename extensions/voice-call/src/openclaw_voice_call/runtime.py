@@ -169,7 +169,8 @@ class VoiceCallRuntime:
             await manager.start()
             await server.start()
             stack.push_async_callback(server.stop)
-            stack.push_async_callback(manager.stop, restarting=api.restarting)
+            # Whether this is a restart is known when it is stopped.
+            stack.push_async_callback(lambda: manager.stop(restarting=api.restarting))
             api.log.info("Webhook server listening on %s", local_webhook_url())
             api.log.info("Webhook URL: %s", urls.webhook)
             service = CallService(
