@@ -17,7 +17,7 @@ from openclaw_voice_call.call import events as ev
 from openclaw_voice_call.call.due import Act, AnswerLine, Command, Dial, HangUpLine, Lookup, Nudge
 from openclaw_voice_call.call.record import CallRecord
 from openclaw_voice_call.call.script import Digits, Say, StepRef, Verb
-from openclaw_voice_call.call.types import EndReason, Phase
+from openclaw_voice_call.call.types import Direction, EndReason, Phase
 from openclaw_voice_call.errors import (
     CarrierError,
     CarrierOutcomeUnknown,
@@ -217,8 +217,7 @@ class Performer:
             self._report("status failed", error)
             return
         if status.state is LegState.ENDED:
-            unsaid = EndReason.COMPLETED if record.phase is Phase.UP else EndReason.NO_ANSWER
-            self._post(ev.LineEnded(status.reason or unsaid, status.detail))
+            self._post(ev.LineEnded(status.reason or _unsaid_reason(record), status.detail))
         elif status.state is LegState.LIVE and status.answered and record.phase is not Phase.UP:
             self._post(ev.LineAnswered(record.carrier_call_id))
 
@@ -250,6 +249,14 @@ class Performer:
                 "httpStatus": error.status,
             },
         )
+
+
+def _unsaid_reason(record: CallRecord) -> EndReason:
+    """Why a leg ended of which the carrier only says that it has."""
+    if record.phase is Phase.UP:
+        return EndReason.COMPLETED
+    inbound = record.direction is Direction.INBOUND
+    return EndReason.HANGUP_USER if inbound else EndReason.NO_ANSWER
 
 
 def line_settings(record: CallRecord) -> LineSettings:

@@ -24,7 +24,8 @@ from tests.emulators.telnyx import (
     Settings,
     TelnyxEmulator,
 )
-from tests.voice_call.rig import FakeAgents, Rig, rig
+from tests.voice_call.rig import FakeAgents, Rig
+from tests.voice_call.rig import rig as run_plugin
 
 OURS, THEIRS = "+15550001234", "+15550005678"
 PUBLIC_URL = "https://voice.example.com/voice/webhook"
@@ -108,16 +109,13 @@ def transcript(snapshot: CallSnapshot) -> list[tuple[str, str]]:
 
 
 @asynccontextmanager
-async def house(
-    state_dir: Path,
-    people: Mapping[str, Person] | None = None,
-    *,
-    agents: FakeAgents | None = None,
-    speed: float = 50.0,
-    retry_gap: float = 0.05,
-    **config: object,
-) -> AsyncGenerator[House]:
-    """Runs both; what holds at the end of every test is checked."""
+async def phone_company(
+    people: Mapping[str, Person] | None = None, *, speed: float = 50.0, retry_gap: float = 0.05
+) -> AsyncGenerator[tuple[TelnyxEmulator, dict[str, object]]]:
+    """A Telnyx, and the section of the configuration that makes the plugin its customer.
+
+    What must hold at the end of every test is checked.
+    """
     port = free_port()
     settings = Settings(
         numbers=frozenset({OURS}),
@@ -128,21 +126,49 @@ async def house(
         retry_gap=retry_gap,
     )
     async with TelnyxEmulator.start(settings) as telnyx:
-        section: dict[str, object] = {
-            "provider": "telnyx",
-            "fromNumber": OURS,
-            "telnyx": {
-                "apiKey": API_KEY,
-                "connectionId": CONNECTION_ID,
-                "publicKey": PUBLIC_KEY,
-                "baseUrl": telnyx.base_url,
+        yield (
+            telnyx,
+            {
+                "provider": "telnyx",
+                "fromNumber": OURS,
+                "telnyx": {
+                    "apiKey": API_KEY,
+                    "connectionId": CONNECTION_ID,
+                    "publicKey": PUBLIC_KEY,
+                    "baseUrl": telnyx.base_url,
+                },
+                "publicUrl": PUBLIC_URL,
+                "serve": {"port": port},
             },
-            "publicUrl": PUBLIC_URL,
-            "serve": {"port": port},
-            **config,
-        }
-        async with rig(state_dir, agents=agents, **section) as running:
-            yield House(telnyx, running)
-            telnyx.release_webhooks()
+        )
         assert telnyx.violations == []
+
+
+@asynccontextmanager
+async def serve(
+    state_dir: Path,
+    telnyx: TelnyxEmulator,
+    section: Mapping[str, object],
+    agents: FakeAgents | None = None,
+) -> AsyncGenerator[House]:
+    """Runs the plugin as this customer, on the journal that is in `state_dir`."""
+    async with run_plugin(state_dir, agents=agents, **section) as running:
+        yield House(telnyx, running)
+
+
+@asynccontextmanager
+async def house(
+    state_dir: Path,
+    people: Mapping[str, Person] | None = None,
+    *,
+    agents: FakeAgents | None = None,
+    speed: float = 50.0,
+    retry_gap: float = 0.05,
+    **config: object,
+) -> AsyncGenerator[House]:
+    """Runs both."""
+    async with phone_company(people, speed=speed, retry_gap=retry_gap) as (telnyx, section):
+        async with serve(state_dir, telnyx, {**section, **config}, agents) as here:
+            yield here
+            telnyx.release_webhooks()
         assert telnyx.alerts == []
