@@ -13,10 +13,12 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import msgspec
 
@@ -30,6 +32,8 @@ KEEP_TURNS = 30
 TAIL_BYTES = 256 * 1024
 MAX_NAME = 120
 IO_TIMEOUT_S = 10.0
+KEEP_READY = 256
+"""Sessions whose newest turns stay in memory: more people than are on the phone at a time."""
 
 _T = TypeVar("_T")
 
@@ -68,7 +72,7 @@ def safe_name(text: str) -> str:
 
 def fold(lines: Sequence[bytes], keep_turns: int) -> tuple[Message, ...]:
     """Read messages, oldest first: the last word of each turn and role, the newest turns only."""
-    messages: dict[tuple[str, Role], Message] = {}
+    messages: list[Message] = []
     for line in lines:
         if not line.strip():
             continue
@@ -77,14 +81,31 @@ def fold(lines: Sequence[bytes], keep_turns: int) -> tuple[Message, ...]:
         except (msgspec.DecodeError, UnicodeDecodeError):
             log.warning("unreadable line in a session file skipped", extra={"bytes": len(line)})
             continue
-        messages[message.turn, message.role] = message
-    turns = list(dict.fromkeys(turn for turn, _ in messages))
+        messages.append(message)
+    return newest(messages, keep_turns)
+
+
+def newest(messages: Iterable[Message], keep_turns: int) -> tuple[Message, ...]:
+    """The last word of each turn and role, the newest turns only."""
+    last = {(message.turn, message.role): message for message in messages}
+    turns = list(dict.fromkeys(turn for turn, _ in last))
     kept = set(turns[-keep_turns:])
-    return tuple(m for m in messages.values() if m.turn in kept and m.text)
+    return tuple(m for m in last.values() if m.turn in kept and m.text)
+
+
+class _Tail(msgspec.Struct, frozen=True):
+    """The end of a session file. `torn`: it stops in the middle of a line."""
+
+    messages: tuple[Message, ...]
+    torn: bool = False
 
 
 class SessionStore:
-    """Reads and appends session files on a thread of its own, in the order asked for."""
+    """Reads and appends session files on a thread of its own, in the order asked for.
+
+    Nobody else writes these files, so the newest sessions are answered from memory; what is written
+    meanwhile waits and is written by one turn of the thread.
+    """
 
     def __init__(
         self, state_dir: Path, *, keep_turns: int = KEEP_TURNS, tail_bytes: int = TAIL_BYTES
@@ -93,6 +114,13 @@ class SessionStore:
         self._keep_turns = keep_turns
         self._tail_bytes = tail_bytes
         self._closed = False
+        self._busy = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+        self._ready: dict[Path, _Tail] = {}
+        """By file, least recently used first: all that was asked to be written is in it."""
+        self._waiting: list[tuple[Callable[[], object], asyncio.Future[object]]] = []
+        self._running: asyncio.Future[Sequence[object]] | None = None
         # One thread: what is read after a write sees it, and no two writes meet in a file.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="agent-sessions")
 
@@ -108,66 +136,150 @@ class SessionStore:
             HistoryUnavailable: The file cannot be read.
         """
         path = self.path(session_key)
-        return await self._run(path, lambda: self._read(path))
+        with self._asked(path):
+            return (await self._tail(path)).messages
 
     async def record(self, session_key: str, messages: Sequence[Message]) -> None:
-        """Write messages durably; those already there with the same text are not written again.
+        """Write messages; those already there with the same text are not written again.
 
         Raises:
             HistoryUnavailable: They cannot be written.
         """
         clean = [msgspec.structs.replace(m, text=_storable(m.text)) for m in messages]
         path = self.path(session_key)
-        await self._run(path, lambda: self._append(path, clean))
+        with self._asked(path):
+            await self._record(path, clean)
 
     async def close(self) -> None:
         """Finish what was asked for; afterwards nothing can be read or written."""
         self._closed = True
+        await self._quiet.wait()
         await asyncio.to_thread(self._thread.shutdown)
 
+    @contextmanager
+    def _asked(self, path: Path) -> Generator[None]:
+        """While something that was asked for is being done, the store does not close."""
+        if self._closed:
+            raise HistoryUnavailable(str(path.parent), "the gateway is stopping")
+        self._busy += 1
+        self._quiet.clear()
+        try:
+            yield
+        finally:
+            self._busy -= 1
+            if not self._busy:
+                self._quiet.set()
+
+    async def _record(self, path: Path, messages: Sequence[Message]) -> None:
+        tail = await self._tail(path)
+        known = {(m.turn, m.role): m.text for m in tail.messages}
+        # Nothing said and nothing to take back needs no line.
+        new = [m for m in messages if known.get((m.turn, m.role), "") != m.text]
+        if not new:
+            return
+        data = b"".join(msgspec.json.encode(m) + b"\n" for m in new)
+        self._keep(path, _Tail(newest((*tail.messages, *new), self._keep_turns)))
+        try:
+            await self._run(path, partial(_append, path, b"\n" + data if tail.torn else data))
+        except BaseException:
+            # From here on only the disk knows what is in the file.
+            self._ready.pop(path, None)
+            raise
+
+    async def _tail(self, path: Path) -> _Tail:
+        tail = self._ready.get(path)
+        if tail is None:
+            loaded = await self._run(path, partial(_load, path, self._tail_bytes, self._keep_turns))
+            # Something may have been added while this was read.
+            tail = self._ready.get(path, loaded)
+        self._keep(path, tail)
+        return tail
+
+    def _keep(self, path: Path, tail: _Tail) -> None:
+        self._ready.pop(path, None)
+        self._ready[path] = tail
+        if len(self._ready) > KEEP_READY:
+            del self._ready[next(iter(self._ready))]
+
     async def _run(self, path: Path, work: Callable[[], _T]) -> _T:
+        """Have the thread do `work` after all that was asked for before."""
         # The file's name may hold a phone number, so errors name the folder only.
         folder = str(path.parent)
-        if self._closed:
-            raise HistoryUnavailable(folder, "the gateway is stopping")
+        future: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+        # A future only receives here, so forgetting its type is safe.
+        self._waiting.append((work, cast("asyncio.Future[object]", future)))
+        if self._running is None:
+            self._begin_group()
         try:
             async with asyncio.timeout(IO_TIMEOUT_S):
-                return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+                return await future
         except TimeoutError:
             raise HistoryUnavailable(folder, f"no answer within {IO_TIMEOUT_S:g} s") from None
         except OSError as exc:
             raise HistoryUnavailable(folder, exc.strerror or "input/output error") from None
 
-    def _read(self, path: Path) -> tuple[Message, ...]:
+    def _begin_group(self) -> None:
+        """Hand over all that waits: changing threads costs more than what is done there."""
+        group, self._waiting = self._waiting, []
+        self._running = asyncio.get_running_loop().run_in_executor(
+            self._thread, _do_all, [work for work, _ in group]
+        )
+        self._running.add_done_callback(partial(self._end_group, [future for _, future in group]))
+
+    def _end_group(
+        self, futures: Sequence[asyncio.Future[object]], done: asyncio.Future[Sequence[object]]
+    ) -> None:
+        for future, outcome in zip(futures, done.result(), strict=True):
+            if future.done():
+                continue  # nobody waits for it any more
+            if isinstance(outcome, OSError):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+        self._running = None
+        if self._waiting:
+            self._begin_group()
+
+
+def _do_all(group: Sequence[Callable[[], object]]) -> Sequence[object]:
+    """Runs in the thread; gives the result of each work or its OSError."""
+    outcomes: list[object] = []
+    for work in group:
         try:
-            with path.open("rb") as file:
-                size = file.seek(0, os.SEEK_END)
-                start = max(0, size - self._tail_bytes)
-                file.seek(start)
-                lines = file.read().split(b"\n")
-        except FileNotFoundError:
-            return ()
-        # Reading that begins in the middle of the file begins, most likely, inside a line.
-        return fold(lines[1:] if start else lines, self._keep_turns)
+            outcomes.append(work())
+        except OSError as exc:
+            outcomes.append(exc)
+    return outcomes
 
-    def _append(self, path: Path, messages: Sequence[Message]) -> None:
-        known = {(m.turn, m.role): m.text for m in self._read(path)}
-        # Nothing said and nothing to take back needs no line.
-        new = [m for m in messages if known.get((m.turn, m.role), "") != m.text]
-        if not new:
-            return
+
+def _load(path: Path, tail_bytes: int, keep_turns: int) -> _Tail:
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            start = max(0, size - tail_bytes)
+            file.seek(start)
+            lines = file.read().split(b"\n")
+    except FileNotFoundError:
+        return _Tail(())
+    # Reading that begins in the middle of the file begins, most likely, inside a line.
+    messages = fold(lines[1:] if start else lines, keep_turns)
+    return _Tail(messages, torn=lines[-1] != b"")
+
+
+def _append(path: Path, data: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    try:
+        fd = os.open(path, flags, 0o600)
+    except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        data = b"".join(msgspec.json.encode(m) + b"\n" for m in new)
-        with open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+b", 0) as file:
-            if torn(file.seek(0, os.SEEK_END), file.fileno()):
-                data = b"\n" + data
-            file.write(data)
-            os.fsync(file.fileno())
-
-
-def torn(size: int, fd: int) -> bool:
-    """Tell whether a file of that size ends in the middle of a line."""
-    return size > 0 and os.pread(fd, 1, size - 1) != b"\n"
+        fd = os.open(path, flags, 0o600)
+    try:
+        # The system has it now, so that a crash of this process loses nothing. Waiting for the disk
+        # as well would cost every turn more than all else that is done for it.
+        while data:
+            data = data[os.write(fd, data) :]
+    finally:
+        os.close(fd)
 
 
 def _storable(text: str) -> str:

@@ -205,7 +205,8 @@ async def test_a_history_that_cannot_be_read_does_not_silence_the_agent(
     (file,) = tmp_path.rglob("*.jsonl")
     file.unlink()
     file.mkdir()
-    assert await runtime.reply(ask("Two")).text() == "Turn 1: Two"
+    restarted = make_runtime(scripted())
+    assert await restarted.reply(ask("Two")).text() == "Turn 1: Two"
     assert "answering without history" in caplog.text
 
 

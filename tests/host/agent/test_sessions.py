@@ -63,8 +63,10 @@ async def test_loading_a_long_file_reads_its_end_only(tmp_path: Path) -> None:
     store = SessionStore(tmp_path, tail_bytes=1000)
     for turn in range(100):
         await store.record(KEY, exchange(str(turn), f"question {turn}", f"answer {turn}"))
-    history = await store.history(KEY)
     await store.close()
+    restarted = SessionStore(tmp_path, tail_bytes=1000)
+    history = await restarted.history(KEY)
+    await restarted.close()
     assert 10 < len(history) < 20
     assert history[-1].text == "answer 99"
 
@@ -99,17 +101,22 @@ async def test_what_was_not_heard_is_not_remembered_and_can_be_taken_back(
 
 @pytest.mark.parametrize("keep", range(1, 70))
 async def test_a_torn_last_line_costs_that_line_only(
-    store: SessionStore, keep: int, caplog: pytest.LogCaptureFixture
+    store: SessionStore, tmp_path: Path, keep: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     await store.record(KEY, exchange("1", "Hello", "Good day"))
     whole = store.path(KEY).read_bytes()
     await store.record(KEY, [message("2", "user", "How are you today, my friend?")])
     store.path(KEY).write_bytes(store.path(KEY).read_bytes()[: len(whole) + keep])
 
-    assert [m.text for m in await store.history(KEY)] == ["Hello", "Good day"]
-    await store.record(KEY, exchange("3", "Still there?", "Yes"))
-    texts = [m.text for m in await store.history(KEY)]
-    assert texts == ["Hello", "Good day", "Still there?", "Yes"]
+    restarted = SessionStore(tmp_path)
+    assert [m.text for m in await restarted.history(KEY)] == ["Hello", "Good day"]
+    await restarted.record(KEY, exchange("3", "Still there?", "Yes"))
+    texts = ["Hello", "Good day", "Still there?", "Yes"]
+    assert [m.text for m in await restarted.history(KEY)] == texts
+    await restarted.close()
+    again = SessionStore(tmp_path)
+    assert [m.text for m in await again.history(KEY)] == texts
+    await again.close()
     assert "friend" not in caplog.text
 
 
