@@ -308,8 +308,8 @@ class GatewayProcess:
     async def wait_call(
         self, call: str, holds: Callable[[CallView], bool], within: float = 10.0
     ) -> CallView:
-        """Wait until the record of a call is so; it is read again whenever the gateway says that a
-        call has changed.
+        """Wait until a call is known and its record is so; it is read again whenever the gateway
+        says that a call has changed.
 
         Raises:
             TimeoutError: it was not so in time; shows the newest record.
@@ -319,8 +319,9 @@ class GatewayProcess:
             deadline = monotonic() + within
             with self._client(within) as client:
                 while True:
-                    view = _known(client.call("voicecall.status", {"callId": call}))
-                    if holds(view):
+                    answer = client.call("voicecall.status", {"callId": call})
+                    view = msgspec.convert(answer, _Status).call
+                    if view is not None and holds(view):
                         return view
                     left = deadline - monotonic()
                     if left <= 0:
