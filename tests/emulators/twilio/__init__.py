@@ -13,12 +13,12 @@ from tests.emulators.twilio.calls import Call, StreamSeam
 from tests.emulators.twilio.emulator import (
     ACCOUNT_SID,
     AUTH_TOKEN,
-    Number,
     Settings,
     TwilioEmulator,
 )
 from tests.emulators.twilio.exchange import Alert, Event
 from tests.emulators.twilio.line import APOLOGY
+from tests.emulators.twilio.numbers import AccountState, Number
 from tests.emulators.twilio.people import HangsUp, Heard, Person, Reply
 from tests.emulators.twilio.rest import RestRequest
 from tests.emulators.twilio.webhooks import Delivery, Webhook
@@ -27,6 +27,7 @@ __all__ = [
     "ACCOUNT_SID",
     "APOLOGY",
     "AUTH_TOKEN",
+    "AccountState",
     "Alert",
     "Call",
     "Delivery",

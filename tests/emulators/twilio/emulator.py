@@ -15,6 +15,7 @@ from tests.emulators.twilio.calls import Call, Callback, Fetch, Form, Order, Str
 from tests.emulators.twilio.clock import Changes, Clock, Tasks
 from tests.emulators.twilio.exchange import Alert, Event, Exchange
 from tests.emulators.twilio.line import Line
+from tests.emulators.twilio.numbers import AccountState, Number
 from tests.emulators.twilio.people import Person
 from tests.emulators.twilio.rest import RestApi, RestRequest
 from tests.emulators.twilio.webhooks import Delivery, Overrides, Webhook, WebhookSender
@@ -23,17 +24,6 @@ from tests.secrecy import secret
 ACCOUNT_SID = "AC0123456789abcdef0123456789abcdef"
 AUTH_TOKEN = secret("twilio")
 """Defaults for tests; neither exists at Twilio."""
-
-
-@dataclass(frozen=True)
-class Number:
-    """A number of the account, as configured in Twilio's console."""
-
-    voice_url: str = ""
-    voice_method: str = "POST"
-    fallback_url: str = ""
-    status_callback: str = ""
-    """Told only when an inbound call ends."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +75,8 @@ class Faults:
 class TwilioEmulator:
     """A Twilio of one account. Use `async with TwilioEmulator.start(Settings(...))`.
 
-    `numbers`, `people`, `origins` and the plans in `faults` may be changed while it runs, for
-    example once the port of the gateway is known.
+    `numbers`, `people`, `account`, `origins` and the plans in `faults` may be changed while it
+    runs, for example once the port of the gateway is known.
     """
 
     def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
@@ -94,6 +84,7 @@ class TwilioEmulator:
         self.settings = settings
         self.numbers = dict(settings.numbers)
         self.people = dict(settings.people)
+        self.account = AccountState()
         self.origins = dict(settings.origins)
         self.faults = Faults(FaultPlan(rng), FaultPlan(rng))
         self.violations: list[str] = []
@@ -332,4 +323,4 @@ def _pairs(params: Form | Mapping[str, str]) -> Form:
     return params if isinstance(params, tuple) else tuple(params.items())
 
 
-__all__ = ["ACCOUNT_SID", "AUTH_TOKEN", "Faults", "Number", "Settings", "TwilioEmulator"]
+__all__ = ["ACCOUNT_SID", "AUTH_TOKEN", "Faults", "Settings", "TwilioEmulator"]

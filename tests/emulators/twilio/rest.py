@@ -1,13 +1,13 @@
-"""Twilio's REST API for calls: create, fetch, list, update."""
+"""Twilio's REST API: calls (create, fetch, list, update), the account, its numbers."""
 
 import asyncio
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections import deque
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from hmac import compare_digest
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 from urllib.parse import parse_qsl, urlencode
 
 from aiohttp import web
@@ -16,6 +16,13 @@ from tests.emulators.faults import Disconnect, Fail, FaultPlan, Hang, LoseAnswer
 from tests.emulators.twilio.calls import API_VERSION, Call, Callback, Form, Order
 from tests.emulators.twilio.clock import Changes
 from tests.emulators.twilio.line import Line
+from tests.emulators.twilio.numbers import (
+    UNSET_BY_EMPTY,
+    AccountState,
+    Number,
+    NumberBook,
+    account_json,
+)
 from tests.emulators.twilio.orders import (
     ApiError,
     broken_rules,
@@ -24,16 +31,19 @@ from tests.emulators.twilio.orders import (
     read_instruction,
     read_order,
 )
-from tests.emulators.twilio.spec import CALL, CALLS, check_fields
+from tests.emulators.twilio.spec import ACCOUNT, CALL, CALLS, NUMBER, NUMBERS, check_fields
 
 _PREFIX = f"/{API_VERSION}/Accounts/{{account}}"
+
+
+Operation: TypeAlias = Literal["create", "fetch", "list", "update", "account", "numbers", "number"]
 
 
 @dataclass
 class RestRequest:
     """A request of the gateway to the API, and how it was answered."""
 
-    operation: Literal["create", "fetch", "list", "update"]
+    operation: Operation
     path: str
     fields: Form
     status: int | None = None
@@ -49,6 +59,8 @@ class Switchboard(Protocol):
 
     @property
     def lines(self) -> Mapping[str, Line]: ...
+    @property
+    def account(self) -> AccountState: ...
     def place(self, order: Order) -> Call: ...
 
 
@@ -62,7 +74,7 @@ class RestApi:
         credentials: Mapping[str, str],
         faults: FaultPlan[RestRequest, RestFault],
         violations: list[str],
-        own_numbers: Container[str],
+        numbers: MutableMapping[str, Number],
         changes: Changes,
     ) -> None:
         self._switchboard = switchboard
@@ -70,7 +82,8 @@ class RestApi:
         self._credentials = credentials
         self._faults = faults
         self._violations = violations
-        self._own_numbers = own_numbers
+        self._numbers = numbers
+        self._book = NumberBook(account_sid, numbers)
         self._changes = changes
         self.requests: deque[RestRequest] = deque(maxlen=100_000)
 
@@ -82,12 +95,15 @@ class RestApi:
                 web.get(f"{_PREFIX}/Calls.json", self._list),
                 web.get(f"{_PREFIX}/Calls/{{sid}}.json", self._fetch),
                 web.post(f"{_PREFIX}/Calls/{{sid}}.json", self._update),
+                web.get(f"{_PREFIX}.json", self._account),
+                web.get(f"{_PREFIX}/IncomingPhoneNumbers.json", self._list_numbers),
+                web.post(f"{_PREFIX}/IncomingPhoneNumbers/{{sid}}.json", self._update_number),
                 web.route("*", "/{other:.*}", self._unknown),
             ]
         )
         return app
 
-    # --- the four operations
+    # --- the operations
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
         return await self._serve(request, "create", CALLS, self._do_create)
@@ -103,6 +119,21 @@ class RestApi:
             request, "update", CALL, lambda fields: self._do_update(self._line(request), fields)
         )
 
+    async def _account(self, request: web.Request) -> web.StreamResponse:
+        state = self._switchboard.account
+        return await self._serve(
+            request, "account", ACCOUNT, lambda _: account_json(self._account_sid, state)
+        )
+
+    async def _list_numbers(self, request: web.Request) -> web.StreamResponse:
+        return await self._serve(request, "numbers", NUMBERS, self._book.listed)
+
+    async def _update_number(self, request: web.Request) -> web.StreamResponse:
+        sid = request.match_info["sid"]
+        return await self._serve(
+            request, "number", NUMBER, lambda fields: self._book.update(sid, fields)
+        )
+
     async def _unknown(self, request: web.Request) -> web.StreamResponse:
         self._violations.append(f"{request.method} {request.path}: not emulated")
         return _not_found(request).response()
@@ -110,7 +141,7 @@ class RestApi:
     async def _serve(
         self,
         request: web.Request,
-        operation: Literal["create", "fetch", "list", "update"],
+        operation: Operation,
         path: str,
         do: Callable[[Form], "Call | dict[str, object]"],
     ) -> web.StreamResponse:
@@ -157,7 +188,8 @@ class RestApi:
 
     def _check(self, request: web.Request, operation: str, path: str, fields: Form) -> None:
         method: Literal["get", "post"] = "post" if request.method == "POST" else "get"
-        wrong = check_fields(path, method, fields)
+        set_fields = [each for each in fields if each[1] or each[0] not in UNSET_BY_EMPTY]
+        wrong = check_fields(path, method, set_fields)
         if method == "post" and request.content_type != "application/x-www-form-urlencoded":
             wrong.append(f"content type {request.content_type}")
         wrong += broken_rules(operation, fields)
@@ -175,7 +207,7 @@ class RestApi:
 
     def _do_create(self, fields: Form) -> Call:
         order = read_order(fields)
-        if not order.from_ or order.from_ not in self._own_numbers:
+        if not order.from_ or order.from_ not in self._numbers:
             raise ApiError(400, 21210, f"The source phone number {order.from_} is not verified.")
         return self._switchboard.place(order)
 

@@ -1,7 +1,7 @@
 """Checks requests and documents against extracts of Twilio's own descriptions.
 
-`spec/calls.json` is taken from Twilio's OpenAPI file, `spec/twiml.json` lists the elements and
-attributes that its official SDK emits; each names its source.
+`spec/calls.json` and `spec/account.json` are taken from Twilio's OpenAPI file, `spec/twiml.json`
+lists the elements and attributes that its official SDK emits; each names its source.
 """
 
 import re
@@ -15,6 +15,10 @@ import msgspec
 
 CALLS = "/2010-04-01/Accounts/{AccountSid}/Calls.json"
 CALL = "/2010-04-01/Accounts/{AccountSid}/Calls/{Sid}.json"
+ACCOUNT = "/2010-04-01/Accounts/{Sid}.json"
+NUMBERS = "/2010-04-01/Accounts/{AccountSid}/IncomingPhoneNumbers.json"
+NUMBER = "/2010-04-01/Accounts/{AccountSid}/IncomingPhoneNumbers/{Sid}.json"
+_EXTRACTS = ("calls", "account")
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -80,7 +84,10 @@ def _data(name: str) -> bytes:
 
 @cache
 def _api() -> _OpenApi:
-    return msgspec.json.decode(_data("calls.json"), type=_OpenApi)
+    extracts = [msgspec.json.decode(_data(f"{name}.json"), type=_OpenApi) for name in _EXTRACTS]
+    paths = {path: each for file in extracts for path, each in file.paths.items()}
+    schemas = {name: each for file in extracts for name, each in file.components.schemas.items()}
+    return _OpenApi(paths, _Components(schemas))
 
 
 @cache
@@ -116,9 +123,14 @@ def check_fields(
 
 def check_call_object(call: Mapping[str, object]) -> list[str]:
     """What is wrong with our own answer, a call as JSON; empty if nothing."""
-    known = _api().components.schemas["api.v2010.account.call"].properties
-    wrong = [f"{name}: missing" for name in known.keys() - call.keys()]
-    for name, value in call.items():
+    return check_object("api.v2010.account.call", call)
+
+
+def check_object(schema: str, answer: Mapping[str, object]) -> list[str]:
+    """Likewise for an answer of any schema."""
+    known = _api().components.schemas[schema].properties
+    wrong = [f"{name}: missing" for name in known.keys() - answer.keys()]
+    for name, value in answer.items():
         if name not in known:
             wrong.append(f"{name}: no such field")
         elif value is None:
