@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from tests.e2e.conftest import CALLEE, StartSetup
@@ -63,6 +64,38 @@ async def test_a_call_goes_through_the_paid_ngrok_domain(
     assert await gateway.stop() == 0
     await until(leaves(programs))
     assert NGROK_TOKEN not in gateway.everything
+
+
+@pytest.mark.scenario("A3", carrier="twilio")
+async def test_what_comes_through_the_agent_must_be_signed(
+    setup: StartSetup, programs: FakePrograms
+) -> None:
+    """The agent makes the whole world look like loopback, and no option may make that enough."""
+    programs.ngrok({})
+    tunnel = {
+        "provider": "ngrok",
+        "ngrokDomain": "voice.example.ngrok.app",
+        "allowNgrokFreeTierLoopbackBypass": True,
+    }
+    house = await setup(
+        {"publicUrl": "", "tunnel": tunnel, "inboundPolicy": "open"},
+        environ={"PATH": programs.path},
+        public_url=NGROK_URL,
+    )
+    await house.gateway.wait_log(f"Webhook URL: {NGROK_URL}")
+    forwarded = {
+        "Host": "voice.example.ngrok.app",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": "voice.example.ngrok.app",
+        "X-Twilio-Signature": "bm90IHNpZ25lZCBieSB0d2lsaW8=",
+    }
+    fields = {"CallSid": "CA" + "1" * 32, "From": CALLEE, "CallStatus": "ringing"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(house.local_url, data=fields, headers=forwarded) as answer,
+    ):
+        assert answer.status == 401
+    assert await house.gateway.calls() == []
 
 
 @pytest.mark.scenario("F84", carrier="twilio")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import Future, Task
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from openclaw_voice_call.errors import ExposureFailed
@@ -36,7 +36,7 @@ REASONS_KEPT: Final = 6
 
 def build(setup: ExposureSetup) -> Ngrok:
     """The agent for `tunnel.provider` `ngrok`."""
-    return Ngrok(setup, lambda origin: plan_urls(origin, setup.config))
+    return Ngrok(setup)
 
 
 class Ngrok:
@@ -46,9 +46,8 @@ class Ngrok:
     comes back with another URL is given up (`MOVED`): carriers hold links that name the old one.
     """
 
-    def __init__(self, setup: ExposureSetup, plan: Callable[[str], PublicUrls]) -> None:
+    def __init__(self, setup: ExposureSetup) -> None:
         self._setup = setup
-        self._plan = plan
         vendors = setup.credentials.vendors
         token = vendors.ngrok_token
         self._token = None if token is None else token.get_secret_value()
@@ -77,7 +76,6 @@ class Ngrok:
                 "the ngrok agent is not installed, or not on the gateway's PATH",
                 remedy="install it: https://ngrok.com/download, or set publicUrl",
             )
-        self._opened = asyncio.get_running_loop().create_future()
         opened: Future[PublicUrls] = asyncio.get_running_loop().create_future()
         work = self._keep_running([program, *self._arguments()], env, opened)
         self._running = self._setup.tasks.spawn("ngrok", work)
@@ -91,8 +89,7 @@ class Ngrok:
         task, self._running = self._running, None
         if task is not None:
             task.cancel()
-            patience = self._setup.pace.patience
-            await asyncio.wait({task}, timeout=patience.term_s + 2 * patience.kill_s + 1.0)
+            await asyncio.wait({task}, timeout=self._setup.pace.patience.longest_s)
 
     def _arguments(self) -> list[str]:
         serve = self._setup.config.serve
@@ -172,7 +169,7 @@ class Ngrok:
     def _started(self, url: str, opened: Future[PublicUrls]) -> ExposureFailed | None:
         """Take up the URL that the agent gave; says why if that cannot be."""
         try:
-            urls = self._plan(public_origin(url, self._domain))
+            urls = plan_urls(public_origin(url, self._domain), self._setup.config)
         except ExposureFailed as failed:
             return failed
         if not opened.done():

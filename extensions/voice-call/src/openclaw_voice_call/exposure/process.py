@@ -58,6 +58,11 @@ class Patience:
     kill_s: float = 1.0
     """After that it is left to the system."""
 
+    @property
+    def longest_s(self) -> float:
+        """No stop takes longer."""
+        return self.term_s + self.kill_s + DRAIN_S
+
 
 @dataclass(frozen=True, slots=True)
 class Finished:

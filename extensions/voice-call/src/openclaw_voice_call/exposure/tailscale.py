@@ -86,8 +86,7 @@ class Tailscale:
         watching, self._watching = self._watching, None
         if watching is not None:
             watching.cancel()
-            patience = self._setup.pace.patience
-            await asyncio.wait({watching}, timeout=patience.term_s + 2 * patience.kill_s + 1.0)
+            await asyncio.wait({watching}, timeout=self._setup.pace.patience.longest_s)
         machine, self._machine = self._machine, None
         if machine is None:
             return
