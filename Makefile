@@ -8,7 +8,7 @@ BIN := .venv/bin
 PYTEST_FLAGS ?= -n auto --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test lint format bench docs lock clean
+.PHONY: help install install-dev demo test lint format fuzz bench docs lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -35,6 +35,9 @@ lint: install-dev ## style, types, layers, and whether each promise has its test
 format: install-dev ## rewrite the sources in the house style
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+fuzz: install-dev ## feed every parser random input for FUZZ_SECONDS (60)
+	@$(BIN)/python -m tests.fuzz
 
 bench: install-dev ## measure, each figure beside its floor or a peer
 	$(BIN)/python -m benchmarks.run

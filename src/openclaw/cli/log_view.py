@@ -42,7 +42,7 @@ def parse_line(text: str) -> LogLine | None:
         return None
     meta = subtree(line, "_meta")
     name = _object(str(meta.get("name"))) or {}
-    parts = [line[key] for key in sorted(line, key=_position) if key.isdigit()]
+    parts = [line[key] for key in sorted(line, key=_position) if _position(key) >= 0]
     # The original puts the subsystem before the text, as JSON of its own.
     texts = [each for each in parts if isinstance(each, str) and not _is_subsystem(each)]
     fields = [each for each in parts if is_tree(each)]
@@ -58,7 +58,7 @@ def parse_line(text: str) -> LogLine | None:
 def _object(text: str) -> Tree | None:
     try:
         parsed: object = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return parsed if is_tree(parsed) else None
 
@@ -69,7 +69,7 @@ def _is_subsystem(text: str) -> bool:
 
 
 def _position(key: str) -> int:
-    return int(key) if key.isdigit() else -1
+    return int(key) if key.isascii() and key.isdecimal() and len(key) < 4 else -1
 
 
 def _shown(value: object) -> str:

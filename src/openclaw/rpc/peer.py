@@ -63,7 +63,10 @@ def origin_allowed(peer: Peer, allowed: Sequence[str]) -> bool:
     """
     if peer.origin is None or peer.origin in allowed:
         return True
-    authority = urlsplit(peer.origin).netloc.lower()
+    try:
+        authority = urlsplit(peer.origin).netloc.lower()
+    except ValueError:  # such as an unclosed bracket
+        return False
     return authority == peer.host.lower() and _is_address_or_localhost(host_name(peer.host))
 
 
@@ -107,7 +110,9 @@ def _is_in(address: str, networks: Sequence[Network]) -> bool:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
-    return any(parsed in network for network in networks)
+    # On a socket for both families, an IPv4 peer is shown as an IPv6 address.
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return any((mapped or parsed) in network for network in networks)
 
 
 def _client_behind(forwarded_for: str, trusted: Sequence[Network]) -> str | None:

@@ -67,7 +67,9 @@ def read_link(target: str) -> LinkTarget:
 
     `?type=status` without a call is how numbers are configured in a carrier's console (F72).
     """
-    query = dict(parse_qsl(target.partition("?")[2], keep_blank_values=True))
+    # Bytes that are not UTF-8 were decoded to surrogates, which nothing after this could write.
+    written = target.partition("?")[2].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    query = dict(parse_qsl(written, keep_blank_values=True))
     try:
         kind = LinkKind(query.get("type", ""))
     except ValueError:

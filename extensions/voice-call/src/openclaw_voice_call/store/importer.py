@@ -38,6 +38,8 @@ from openclaw_voice_call.errors import JournalUnreadable
 from openclaw_voice_call.store.sqlite import SqliteCallStore
 
 BATCH = 200
+LARGEST = 1e15
+"""No count and no time in ms is larger."""
 NOT_RECORDED = "imported; its end was not recorded"
 
 _ENDS = {reason.value: reason for reason in EndReason}
@@ -103,7 +105,7 @@ def read_snapshots(lines: Iterable[bytes]) -> tuple[Sequence[Snapshot], int]:
             continue
         try:
             new = decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             malformed += 1
             continue
         if not new.call_id:
@@ -213,7 +215,9 @@ def _metrics(metadata: dict[str, object]) -> Metrics:
 
 def _whole(metadata: dict[str, object], key: str) -> int | None:
     value = metadata.get(key)
-    return round(value) if isinstance(value, int | float) else None
+    if not isinstance(value, int | float) or not abs(value) < LARGEST:
+        return None
+    return round(value)
 
 
 def _seconds(ms: float | None) -> float | None:

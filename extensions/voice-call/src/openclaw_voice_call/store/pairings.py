@@ -28,7 +28,7 @@ class PairingFile:
             return msgspec.json.decode(self._path.read_bytes(), type=PairingBook)
         except FileNotFoundError:
             return PairingBook()
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise JournalUnreadable(f"{self._path}: {error}") from error
 
     async def write(self, book: PairingBook) -> None:

@@ -20,9 +20,11 @@ def is_genuine(secret: bytes, header: str, url: str, body: bytes, now: float) ->
     at, _, digest = header.partition(".")
     if not at.isdecimal() or len(at) > 12 or abs(now - int(at)) > TOLERANCE_S:
         return False
-    return hmac.compare_digest(digest.encode(), _digest(secret, url, body, int(at)).encode())
+    presented = digest.encode("utf-8", "surrogateescape")
+    return hmac.compare_digest(presented, _digest(secret, url, body, int(at)).encode())
 
 
 def _digest(secret: bytes, url: str, body: bytes, at: int) -> str:
-    signed = b"%d\n%s\n%s" % (at, url.encode(), body)
+    # Bytes of the target that are not UTF-8 were decoded to surrogates.
+    signed = b"%d\n%s\n%s" % (at, url.encode("utf-8", "surrogateescape"), body)
     return hmac.new(secret, signed, hashlib.sha256).hexdigest()

@@ -64,7 +64,7 @@ def decode(body: bytes) -> Message:
     """Read a webhook's body. Raises WebhookMalformed."""
     try:
         return _decoder.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WebhookMalformed(f"not a message of the mock network: {error}") from error
 
 
