@@ -161,9 +161,10 @@ async def test_only_its_longest_duration_ends_a_live_call(setup: StartSetup) -> 
     await phone.twilio.wait_for(phone.twilio.calls[0].sid, "in-progress")
     answered = monotonic()
     record = await phone.gateway.wait_state(call, "timeout", within=8)
-    assert 3.5 < monotonic() - answered < 5
-    ended = phone.twilio.call(record.provider_call_id)
-    assert (ended.status, ended.ended_by) == ("completed", "gateway")
+    assert 3.5 < monotonic() - answered < 6
+    ended = await phone.twilio.wait_for(record.provider_call_id, "completed")
+    # By our request, or by what the line was told when it asked just then.
+    assert ended.ended_by in ("gateway", "document")
 
 
 @pytest.mark.scenario("F60", carrier="twilio")

@@ -28,7 +28,8 @@ async def test_sigterm_hangs_two_live_calls_up_and_leaves_final_records(
     assert await phone.gateway.stop() == 0
     assert monotonic() - began < 5
     for call in phone.twilio.calls:
-        assert (call.status, call.ended_by) == ("completed", "gateway")
+        # By our request, or by the answer to a webhook that was held.
+        assert (call.status, call.ended_by) in (("completed", "gateway"), ("completed", "document"))
     assert "Late." not in people[CALLEE].texts(complete=False)
     await phone.gateway.start()
     for call in calls.values():
