@@ -173,10 +173,10 @@ class Gateway:
             lock.announce(urls[0])
             log.info("listening on %s (PID %d)", ", ".join(urls), os.getpid())
             log.info("log file: %s", self._logs.file)
-            await plugins.start()
-            self._started = True
-            on_ready(ReadyGateway(urls, listener.port, self._logs.file, generated))
-            await self._asked_to_end.wait()
+            if await self._start_plugins(plugins):
+                self._started = True
+                on_ready(ReadyGateway(urls, listener.port, self._logs.file, generated))
+                await self._asked_to_end.wait()
         finally:
             await self._shut_down(
                 (
@@ -186,6 +186,17 @@ class Gateway:
                     agents.close,
                 )
             )
+
+    async def _start_plugins(self, plugins: PluginRegistry) -> bool:
+        """Start the services; False when the gateway was asked to end before they had started."""
+        async with asyncio.TaskGroup() as group:
+            starting = group.create_task(plugins.start())
+            ending = group.create_task(self._asked_to_end.wait())
+            await asyncio.wait((starting, ending), return_when=asyncio.FIRST_COMPLETED)
+            started = starting.done()
+            starting.cancel()
+            ending.cancel()
+        return started
 
     def _policy(self) -> tuple[AuthPolicy, bool]:
         """How clients prove themselves, and whether the token was made here."""
