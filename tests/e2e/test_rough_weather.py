@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.e2e.conftest import OUR_NUMBER, Setup, StartSetup
-from tests.emulators.faults import Delay, Drop, Fail, Postpone, Repeat
+from tests.emulators.faults import Delay, Drop, Postpone, Repeat
 from tests.emulators.twilio import HangsUp, Person, Webhook
 
 GREETING = "Hello, this is the assistant."
@@ -99,23 +99,21 @@ async def test_a_full_disk_for_a_moment_loses_and_doubles_nothing(setup: StartSe
     await everybody_was_served(phone)
 
 
-async def test_a_document_that_never_arrives_does_not_leave_silence(setup: StartSetup) -> None:
-    callee = Person()
+@pytest.mark.scenario("F7", carrier="twilio")
+async def test_a_greeting_whose_document_is_lost_is_said_all_the_same(setup: StartSetup) -> None:
+    callee = Person(WORDS[:1])
     phone = await setup({"maxConcurrentCalls": 1}, people={"+15550005678": callee})
     phone.twilio.faults.webhooks.add(Drop(), when=lambda hook: hook.kind == "document", times=1)
+    await phone.gateway.initiate("+15550005678", GREETING)
+    await callee.wait_heard(SPOKEN[1])
+    assert callee.texts()[:2] == SPOKEN[:2]
+
+
+async def test_documents_that_keep_getting_lost_do_not_leave_silence(setup: StartSetup) -> None:
+    callee = Person()
+    phone = await setup({"maxConcurrentCalls": 1}, people={"+15550005678": callee})
+    phone.twilio.faults.webhooks.add(Drop(), when=lambda hook: hook.kind == "document", times=2)
     call = await phone.gateway.initiate("+15550005678", GREETING)
     await callee.wait_heard("Sorry, something went wrong on our side.")
     record = await phone.gateway.wait_call(call, lambda view: view.ended_at > 0)
     assert record.state in ("error", "hangup-user")
-
-
-async def test_a_nudge_that_fails_is_tried_again(setup: StartSetup) -> None:
-    callee = Person()
-    phone = await setup(people={"+15550005678": callee})
-    call = await phone.gateway.initiate("+15550005678", GREETING)
-    await phone.gateway.wait_state(call, "listening")
-    phone.twilio.faults.rest.add(Fail(503), when=lambda asked: asked.operation == "update", times=2)
-    await phone.gateway.speak(call, "Are you there?")
-    await callee.wait_heard("Are you there?")
-    assert callee.texts() == [GREETING, "Are you there?"]
-    await phone.gateway.end(call)

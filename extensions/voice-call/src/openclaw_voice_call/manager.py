@@ -186,11 +186,14 @@ class CallManager:
             return refused
         if runner is None:
             return Release()
-        if reading.failed:
-            # The carrier could not use an answer of ours: nobody is left in silence.
-            runner.end_later(APOLOGY_S, "the carrier could not use an answer of ours")
-            return Release(APOLOGY, line_settings(runner.record))
-        return await runner.instruction(asked, self._carrier.features.long_poll_ms)
+        if not reading.failed:
+            return await runner.instruction(asked, self._carrier.features.long_poll_ms)
+        # The carrier could not get or use an answer of ours: it is told again, once. After that
+        # nobody is left in silence.
+        if runner.may_stumble():
+            return await runner.instruction(None, 0)
+        runner.end_later(APOLOGY_S, "the carrier could not use an answer of ours")
+        return Release(APOLOGY, line_settings(runner.record))
 
     async def stop(self, *, restarting: bool, within_s: float = 5.0) -> None:
         """Stop placing and answering; hang all calls up (F68), or leave them when restarting."""

@@ -76,6 +76,7 @@ class CallRunner:
         self._silence: TimerHandle | None = None
         self._reply: asyncio.Task[None] | None = None
         self._distressed = False
+        self._stumbled = False
         self._stopped = False
         self._performer = Performer(
             carrier=parts.carrier,
@@ -158,6 +159,11 @@ class CallRunner:
                 return None
             await self._change(left_s)
         return self.record
+
+    def may_stumble(self) -> bool:
+        """True the first time that the carrier could not use an answer and the journal works."""
+        stumbled, self._stumbled = self._stumbled, True
+        return not stumbled and not self._distressed
 
     def end_later(self, delay_s: float, detail: str) -> None:
         """End the call as failed when `delay_s` seconds have passed, unless it is over by then."""
