@@ -31,7 +31,6 @@ def test_an_ordinary_section_is_silent() -> None:
 @pytest.mark.parametrize(
     ("raw", "line"),
     [
-        ({"provider": "plivo"}, 'provider: the carrier "plivo" is not active yet'),
         ({"streaming": {"enabled": True}}, "streaming.enabled: live audio is not active yet"),
         ({"stt": {"model": "whisper-1"}}, "stt: not active yet"),
         ({"tts": {"provider": "openai"}}, "tts: not active yet"),

@@ -17,6 +17,7 @@ BuildSetup = Callable[[AccountSetup], CarrierSetupDoor]
 
 CARRIERS: Final[Mapping[str, str]] = {
     "mock": "openclaw_voice_call.carriers.mock.build",
+    "plivo": "openclaw_voice_call.carriers.plivo.build",
     "telnyx": "openclaw_voice_call.carriers.telnyx.build",
     "twilio": "openclaw_voice_call.carriers.twilio.build",
 }

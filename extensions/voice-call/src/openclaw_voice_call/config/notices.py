@@ -1,13 +1,10 @@
 """What the owner is told at start about a configuration that is valid. Pure."""
 
 from collections.abc import Iterator
-from typing import Final
 
 from openclaw_voice_call.call.opening import InboundPolicy
 from openclaw_voice_call.config.base import BASE_PATH
 from openclaw_voice_call.config.model import VoiceCallConfig
-
-ACTIVE_CARRIERS: Final = ("mock", "telnyx", "twilio")
 
 
 def inactive(config: VoiceCallConfig) -> tuple[str, ...]:
@@ -21,8 +18,6 @@ def risks(config: VoiceCallConfig) -> tuple[str, ...]:
 
 
 def _inactive(config: VoiceCallConfig) -> Iterator[str]:
-    if config.provider is not None and config.provider not in ACTIVE_CARRIERS:
-        yield f'provider: the carrier "{config.provider}" is not active yet; no call can be made'
     if config.streaming.enabled:
         yield (
             "streaming.enabled: live audio is not active yet; calls use the carrier's own voice "
