@@ -257,11 +257,19 @@ class TelnyxEmulator:
         await self.until(lambda: bool(found()), f"a call to {to}", within=within)
         return found()[-1]
 
-    async def wait_listening(self, control_id: str, within: float = 10.0) -> Line:
-        """Wait until a transcription is on, so that what the person says now is heard."""
-        line = self.lines[control_id]
-        await self.until(lambda: line.talk.listening, "the line listens", within=within)
-        return line
+    async def wait_listening(self, control_id: str, nth: int = 1, within: float = 10.0) -> None:
+        """Wait until the n-th transcription, or a later one, is on: what the person says is heard.
+
+        Raises:
+            TimeoutError: not within this many real seconds.
+        """
+        talk = self.lines[control_id].talk
+        await self.until(
+            lambda: talk.listening and talk.gathers >= nth,
+            f"listening {nth}",
+            lambda: f"there were {talk.gathers}",
+            within=within,
+        )
 
     async def wait_idle(self, within: float = 10.0) -> None:
         """Wait until no call is live and no webhook under way."""

@@ -37,6 +37,8 @@ BODY_LIMIT: Final = 1_000_000
 """Bytes of an answer that are read; a page of 250 calls has about 100 000."""
 REPEATS: Final = 2
 """How often a request is tried again."""
+FIRST_DELAY_S: Final = 0.1
+"""Telnyx's advice is to try again at once; somebody is waiting on the phone."""
 LONGEST_DELAY_S: Final = 5.0
 """A wait beyond this that Telnyx asks for is left to whoever asked."""
 PAGE: Final = 250
@@ -76,10 +78,11 @@ class TelnyxSettings:
 
 @dataclass(frozen=True, slots=True)
 class TelnyxTimeouts:
-    """Seconds for one attempt, connecting included."""
+    """Seconds for one attempt, connecting included. Short, because an attempt that is given up is
+    followed by another one without harm."""
 
-    dial_s: float = 8.0
-    other_s: float = 5.0
+    dial_s: float = 5.0
+    other_s: float = 2.5
 
 
 class CallResource(msgspec.Struct, frozen=True):
@@ -233,7 +236,7 @@ class TelnyxApi:
         again = isinstance(exc, CarrierBusy | CarrierUnreachable | CarrierOutcomeUnknown)
         if not again:
             return None
-        delay = 0.5 * 2**attempt * (1.0 + self._jitter())
+        delay = FIRST_DELAY_S * 4**attempt * (1.0 + self._jitter())
         if exc.retry_after_s is not None:
             if exc.retry_after_s > LONGEST_DELAY_S:
                 return None
