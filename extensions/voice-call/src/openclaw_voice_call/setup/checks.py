@@ -28,7 +28,7 @@ from openclaw_voice_call.setup.report import Check, fail, ok, warn
 
 SKEW_WARN_S: Final = 30.0
 SKEW_FAIL_S: Final = 240.0
-"""Telnyx refuses nothing, but we refuse what was signed more than 300 s ago."""
+"""Telnyx signs the time, and what seems to be signed more than 300 s ago is refused."""
 EXPIRY_WARN_S: Final = 14 * 86_400.0
 _WITH_POINTS_OF_THEIR_OWN: Final = tuple(
     f"{BASE_PATH}.{name}:"
@@ -124,7 +124,7 @@ def _clock(ahead_s: float, name: str) -> Check:
     skew = abs(ahead_s)
     if skew <= SKEW_WARN_S:
         return ok("clock", f"this machine's clock agrees with that of {name}")
-    text = f"this machine's clock is {skew:.0f} s {'ahead' if ahead_s > 0 else 'behind'} of {name}"
+    text = f"this machine's clock is {skew:.0f} s {'ahead of' if ahead_s > 0 else 'behind'} {name}"
     remedy = "Synchronise it (NTP): signatures carry the time, and old ones are refused."
     return (fail if skew > SKEW_FAIL_S else warn)("clock", text, remedy)
 

@@ -41,7 +41,7 @@ class ProbeBook:
     def answer(self, header: str, now: float) -> str | None:
         """The proof for a probe of ours, once; None for everything else."""
         nonce, _, signature = header.partition(".")
-        if not hmac.compare_digest(signature.encode(), self._sign("ask", nonce).encode()):
+        if not hmac.compare_digest(_bytes(signature), _bytes(self._sign("ask", nonce))):
             return None
         expiry = self._expiry.pop(nonce, None)
         if expiry is None or now > expiry:
@@ -49,9 +49,14 @@ class ProbeBook:
         return self._sign("proof", nonce)
 
     def _sign(self, purpose: str, nonce: str) -> str:
-        return hmac.new(self._key, f"{purpose}:{nonce}".encode(), hashlib.sha256).hexdigest()
+        return hmac.new(self._key, _bytes(f"{purpose}:{nonce}"), hashlib.sha256).hexdigest()
 
 
 def proves(probe: Probe, body: bytes) -> bool:
     """Whether this answer came from the process that sent the probe."""
     return hmac.compare_digest(body, probe.proof.encode())
+
+
+def _bytes(text: str) -> bytes:
+    # Bytes of a header that are not UTF-8 come as surrogates.
+    return text.encode("utf-8", "replace")

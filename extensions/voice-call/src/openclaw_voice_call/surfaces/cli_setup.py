@@ -147,8 +147,8 @@ def _point(ask: Ask, restore: str | None, *, yes: bool, as_json: bool) -> None:
         if as_json:
             print_json({**plan, "applied": True, "notTaken": []})
         return
-    if not yes and not click.confirm("Write this?", err=True):
-        fail("nothing was changed")
+    if not yes:
+        _agree()
     done = ask("setup.apply", {**params, "token": plan.get("token")})
     if as_json:
         print_json(done)
@@ -159,6 +159,16 @@ def _point(ask: Ask, restore: str | None, *, yes: bool, as_json: bool) -> None:
     if left:
         names = ", ".join(one_line(each.get("name")) for each in left)
         fail(f"the carrier did not take: {names}", "Look at the number in the carrier's console.")
+
+
+def _agree() -> None:
+    """Ask; whatever is not a yes ends the verb."""
+    try:
+        agreed = click.confirm("Write this?", err=True)
+    except click.Abort:
+        fail("nobody answered; nothing was changed", "Give --yes to write without being asked.")
+    if not agreed:
+        fail("nothing was changed")
 
 
 def _plan_lines(

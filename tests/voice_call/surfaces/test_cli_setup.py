@@ -1,0 +1,404 @@
+"""`openclaw voicecall setup`: against a gateway on real sockets, and without one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import socket
+import stat
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from tests.emulators.twilio import (
+    ACCOUNT_SID,
+    AUTH_TOKEN,
+    AccountState,
+    Number,
+    Settings,
+    TwilioEmulator,
+)
+from tests.voice_call.rig import FakeAgents
+from tests.voice_call.setup.plant import configured, free_port, plugin_gateway, website
+from tests.voice_call.surfaces.terminal import COMMAND, Outcome, Terminal
+
+OURS = "+15550001234"
+PATH = "/voice/webhook"
+ELSEWHERE = Number(voice_url="https://old.example.com/answer", voice_method="GET")
+
+
+def twilio_section(twilio: TwilioEmulator | None, **more: object) -> dict[str, object]:
+    """Valid; the public URL is this machine's, as the carrier's API is."""
+    port = free_port()
+    base_url = {} if twilio is None else {"baseUrl": twilio.base_url}
+    return {
+        "provider": "twilio",
+        "fromNumber": OURS,
+        "twilio": {"accountSid": ACCOUNT_SID, "authToken": AUTH_TOKEN, **base_url},
+        "serve": {"port": port},
+        "publicUrl": f"http://127.0.0.1:{port}{PATH}",
+        **more,
+    }
+
+
+@asynccontextmanager
+async def twilio_with(number: Number | None = ELSEWHERE) -> AsyncGenerator[TwilioEmulator]:
+    numbers = {} if number is None else {OURS: number}
+    async with TwilioEmulator.start(Settings(numbers=numbers)) as twilio:
+        yield twilio
+        assert twilio.violations == []
+        assert twilio.calls == [], "setup places no call"
+
+
+def checks(done: Outcome) -> dict[str, dict[str, object]]:
+    """The last check of each id."""
+    found = cast("list[dict[str, object]]", done.json["checks"])
+    return {str(each["id"]): each for each in found}
+
+
+def levels(done: Outcome) -> dict[str, object]:
+    return {name: each["level"] for name, each in checks(done).items()}
+
+
+async def looked(shell: Terminal, *options: str) -> Outcome:
+    """The report as JSON, which must agree with the exit status."""
+    done = await shell.voicecall("setup", "--json", *options)
+    assert done.code == (0 if done.json["ok"] else 1), done
+    return done
+
+
+@pytest.mark.scenario("F76", carrier="twilio")
+async def test_all_is_well_in_a_running_gateway(tmp_path: Path) -> None:
+    async with twilio_with() as twilio:
+        section = twilio_section(twilio)
+        async with plugin_gateway(tmp_path, section) as (shell, _):
+            done = await looked(shell)
+            told = await shell.voicecall("setup")
+    assert (done.code, done.err) == (0, "")
+    found = levels(done)
+    # Nobody out there reaches 127.0.0.1, which is told as the risk that it is.
+    warned = {"config", "webhook-exposure"}
+    assert {name for name, level in found.items() if level != "ok"} <= warned
+    assert set(found) >= {
+        "plugin-enabled",
+        "gateway",
+        "provider",
+        "provider-config",
+        "account",
+        "clock",
+        "number",
+        "inbound-route",
+        "webhook-exposure",
+        "webhook-reach",
+        "signatures",
+        "inbound",
+        "agent",
+        "mode",
+        "speech",
+        "port",
+        "state",
+    }
+    assert (
+        checks(done)["webhook-reach"]["message"] == f"{section['publicUrl']} reaches this gateway"
+    )
+    lines = told.out.splitlines()
+    assert (told.code, told.err, lines[0]) == (0, "", "Voice Call setup: OK")
+    assert all(re.match(r"(OK|WARN|FAIL) [a-z-]+: |     \S", line) for line in lines[1:])
+
+
+@pytest.mark.scenario("F76", "F81", carrier="twilio")
+async def test_every_failure_is_a_line_with_a_remedy_and_exit_1(tmp_path: Path) -> None:
+    agents = FakeAgents(unready="provider openai has no key")
+    async with twilio_with(None) as twilio:
+        twilio.account = AccountState(status="suspended")
+        section = twilio_section(twilio, inboundPolicy="open")
+        section["publicUrl"] = f"http://127.0.0.1:{free_port()}{PATH}"
+        async with plugin_gateway(tmp_path, section, agents=agents) as (shell, _):
+            done = await looked(shell)
+            told = await shell.voicecall("setup")
+    failed = {name for name, level in levels(done).items() if level == "fail"}
+    assert failed == {"account", "number", "webhook-reach", "agent"}
+    assert all(checks(done)[name]["remedy"] for name in failed)
+    assert told.code == 1
+    assert told.out.startswith("Voice Call setup: needs attention\n")
+    assert "FAIL number: the account does not own +15550001234\n     Set fromNumber" in told.out
+    for secret in (ACCOUNT_SID, AUTH_TOKEN, shell.token):
+        assert secret not in done.out + done.err + told.out + told.err
+
+
+async def another_gateway(request: web.Request) -> web.StreamResponse:
+    """Answers 200 and gives back all that it was sent."""
+    return web.Response(text=f"{await request.text()}{request.headers.get('x-openclaw-probe')}")
+
+
+async def redirecting(request: web.Request) -> web.StreamResponse:
+    raise web.HTTPMovedPermanently("https://voice.example.com/")
+
+
+@pytest.mark.parametrize(
+    ("handle", "told"),
+    [(another_gateway, "answered by somebody else (HTTP 200)"), (redirecting, "redirects")],
+)
+async def test_somebody_else_at_the_public_url_is_found_out(
+    tmp_path: Path, handle: object, told: str
+) -> None:
+    handler = another_gateway if handle is another_gateway else redirecting
+    async with twilio_with() as twilio, website(handler) as origin:
+        section = twilio_section(twilio, publicUrl=f"{origin}{PATH}")
+        async with plugin_gateway(tmp_path, section) as (shell, _):
+            done = await looked(shell)
+    reach = checks(done)["webhook-reach"]
+    assert (done.code, reach["level"]) == (1, "fail")
+    assert told in str(reach["message"])
+
+
+async def test_another_gateway_of_ours_at_the_public_url_is_found_out(tmp_path: Path) -> None:
+    async with twilio_with() as twilio:
+        theirs = twilio_section(twilio)
+        async with plugin_gateway(tmp_path / "theirs", theirs):
+            section = twilio_section(twilio, publicUrl=theirs["publicUrl"])
+            async with plugin_gateway(tmp_path / "ours", section) as (shell, _):
+                done = await looked(shell)
+    reach = checks(done)["webhook-reach"]
+    assert "answered by somebody else (HTTP 401)" in str(reach["message"])
+    assert reach["level"] == "fail"
+
+
+async def test_a_proxy_that_rewrites_the_path_is_fine(tmp_path: Path) -> None:
+    async with twilio_with() as twilio, aiohttp.ClientSession() as session:
+        section = twilio_section(twilio)
+        inside = str(section["publicUrl"])
+
+        async def forward(request: web.Request) -> web.StreamResponse:
+            body = await request.read()
+            headers = {"x-openclaw-probe": request.headers["x-openclaw-probe"]}
+            async with session.post(inside, data=body, headers=headers) as answer:
+                return web.Response(status=answer.status, body=await answer.read())
+
+        async with website(forward) as origin:
+            outside = {**section, "publicUrl": f"{origin}/some/where/else"}
+            async with plugin_gateway(tmp_path, outside) as (shell, _):
+                done = await looked(shell)
+    assert checks(done)["webhook-reach"]["level"] == "ok"
+
+
+async def test_a_stranger_with_a_probe_sees_the_usual_refusal(tmp_path: Path) -> None:
+    async with twilio_with() as twilio, aiohttp.ClientSession() as session:
+        section = twilio_section(twilio)
+        url = str(section["publicUrl"])
+        async with plugin_gateway(tmp_path, section):
+
+            async def refusal(method: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
+                async with session.request(method, url, headers=headers) as answer:
+                    kept = {k: v for k, v in answer.headers.items() if k != "Date"}
+                    return answer.status, await answer.read(), kept
+
+            for method in ("POST", "GET"):
+                plain = await refusal(method)
+                assert await refusal(method, **{"x-openclaw-probe": "a.b"}) == plain
+                assert plain[0] in (401, 405)
+
+
+@pytest.mark.scenario("F79", carrier="twilio")
+async def test_missing_credentials_are_each_named(tmp_path: Path) -> None:
+    section = {"provider": "twilio", "publicUrl": "https://voice.example.com"}
+    async with plugin_gateway(tmp_path, section) as (shell, _):
+        done = await shell.voicecall("setup", "--offline")
+    assert done.code == 1
+    for path, env in (
+        ("twilio.accountSid", "TWILIO_ACCOUNT_SID"),
+        ("twilio.authToken", "TWILIO_AUTH_TOKEN"),
+        ("fromNumber", "TWILIO_FROM_NUMBER"),
+    ):
+        line = f"FAIL provider-config: plugins.entries.voice-call.config.{path} is required"
+        assert f"{line} (or set {env} env)" in done.out
+    assert "FAIL gateway: the plugin does not run: " in done.out
+
+
+@pytest.mark.scenario("F80", carrier="twilio")
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    [
+        ("localhost", "a name that only this machine"),
+        ("127.0.0.1", "a loopback address"),
+        ("192.168.1.5", "a private address"),
+        ("100.64.0.9", "carrier-grade NAT"),
+        ("[fd12::1]", "a unique local IPv6 address"),
+        ("[::1]", "a loopback address"),
+        ("169.254.7.7", "a link-local address"),
+    ],
+)
+async def test_a_public_url_that_is_not_public_is_refused_with_the_reason(
+    tmp_path: Path, host: str, reason: str
+) -> None:
+    section = twilio_section(None, publicUrl=f"https://{host}/voice/webhook")
+    shell = configured(tmp_path, section)
+    done = await looked(shell, "--offline")
+    exposure = checks(done)["webhook-exposure"]
+    assert (done.code, exposure["level"]) == (1, "fail")
+    assert reason in str(exposure["message"])
+    assert "over the internet" in str(exposure["message"])
+    applied = await shell.voicecall("setup", "--apply", "--yes")
+    assert applied.code == 1, "a number is never pointed there"
+
+
+@pytest.mark.scenario("F99", carrier="twilio")
+async def test_verification_that_is_skipped_is_said(tmp_path: Path) -> None:
+    async with twilio_with() as twilio:
+        section = twilio_section(twilio, skipSignatureVerification=True)
+        async with plugin_gateway(tmp_path, section) as (shell, _):
+            done = await shell.voicecall("setup")
+    assert "WARN signatures: webhooks are NOT verified (skipSignatureVerification)" in done.out
+    assert "DANGER" in done.out
+
+
+@pytest.mark.scenario("F76", carrier="twilio")
+async def test_without_a_gateway_all_else_is_checked(tmp_path: Path) -> None:
+    async with twilio_with() as twilio:
+        section = twilio_section(twilio)
+        done = await looked(configured(tmp_path, section))
+        assert [each.operation for each in twilio.requests] != []
+    found = levels(done)
+    assert (done.code, found["account"], found["number"], found["port"]) == (0, "ok", "ok", "ok")
+    assert (found["gateway"], found["webhook-reach"], found["agent"]) == ("warn",) * 3
+    assert "no gateway is running" in done.err
+
+
+async def test_offline_asks_nobody(tmp_path: Path) -> None:
+    async with twilio_with() as twilio:
+        done = await looked(configured(tmp_path, twilio_section(twilio)), "--offline")
+        assert list(twilio.requests) == []
+    assert checks(done)["account"]["message"] == "not asked: offline"
+
+
+async def test_a_plugin_that_is_off_and_a_port_that_is_taken_fail(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        section = twilio_section(None, serve={"port": port}, publicUrl="https://voice.example.com")
+        shell = configured(tmp_path, section, enabled=False)
+        done = await looked(shell, "--offline")
+    assert {name for name, level in levels(done).items() if level == "fail"} == {
+        "plugin-enabled",
+        "port",
+    }
+    assert f"127.0.0.1:{port}" in str(checks(done)["port"]["message"])
+    assert "openclaw plugins enable voice-call" in str(checks(done)["plugin-enabled"]["remedy"])
+
+
+async def test_a_wrong_section_is_told_point_by_point(tmp_path: Path) -> None:
+    shell = configured(tmp_path, {"provider": "carrier-pigeon", "serve": {"port": "x"}})
+    done = await shell.voicecall("setup")
+    assert done.code == 1
+    assert done.out.count("FAIL config: plugins.entries.voice-call.config.") == 2
+
+
+async def test_the_number_is_pointed_here_and_given_back(tmp_path: Path) -> None:
+    async with twilio_with() as twilio:
+        section = twilio_section(twilio, inboundPolicy="open")
+        async with plugin_gateway(tmp_path, section) as (shell, _):
+            before = await looked(shell)
+            assert checks(before)["inbound-route"]["level"] == "warn"
+            done = await shell.voicecall("setup", "--apply", "--yes")
+            assert (done.code, done.err) == (0, "")
+            assert "    - https://old.example.com/answer" in done.out
+            assert f"    + {section['publicUrl']}" in done.out
+            assert twilio.numbers[OURS].voice_url == section["publicUrl"]
+            after = await looked(shell)
+            assert checks(after)["inbound-route"]["level"] == "ok"
+
+            again = await shell.voicecall("setup", "--apply")
+            assert (again.code, again.out) == (0, f"{OURS} at twilio: nothing to change.\n")
+
+            command = re.search(r"openclaw voicecall (setup --restore (\S+))", done.out)
+            assert command is not None
+            kept = tmp_path / "voice-calls" / "routing" / command[2]
+            assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+            assert ACCOUNT_SID not in kept.read_text()
+            back = await shell.voicecall(*command[1].split(), "--yes")
+            assert back.code == 0, back
+            assert twilio.numbers[OURS] == ELSEWHERE
+
+
+async def test_json_of_apply_is_one_object(tmp_path: Path) -> None:
+    async with twilio_with() as twilio:
+        shell = configured(tmp_path, twilio_section(twilio))
+        done = await shell.voicecall("setup", "--apply", "--yes", "--json")
+        assert (done.code, done.json["applied"], done.json["notTaken"]) == (0, True, [])
+        changes = cast("list[dict[str, object]]", done.json["changes"])
+        assert {each["name"] for each in changes} == {"VoiceUrl", "VoiceMethod", "StatusCallback"}
+        assert str(done.json["restoreCommand"]).startswith("openclaw voicecall setup --restore ")
+        again = await shell.voicecall("setup", "--apply", "--json")
+        assert (again.code, again.json["changes"]) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "said"),
+    [
+        ("y\n", 0, "Done."),
+        ("n\n", 1, "error: nothing was changed"),
+        ("", 1, "error: nobody answered; nothing was changed"),
+    ],
+)
+async def test_nothing_is_written_before_the_owner_agrees(
+    tmp_path: Path, typed: str, code: int, said: str
+) -> None:
+    async with twilio_with() as twilio:
+        shell = configured(tmp_path, twilio_section(twilio))
+        process = await asyncio.create_subprocess_exec(
+            COMMAND,
+            *("voicecall", "setup", "--apply"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=shell.environment,
+            cwd=tmp_path,
+        )
+        out, err = await process.communicate(typed.encode())
+        changed = twilio.numbers[OURS] != ELSEWHERE
+    assert (process.returncode, changed) == (code, code == 0)
+    assert "https://old.example.com/answer" in out.decode()
+    assert "Write this?" in err.decode()
+    assert said in (out + err).decode()
+    assert (tmp_path / "voice-calls" / "routing").exists() == changed
+
+
+async def test_what_changed_since_it_was_shown_is_not_overwritten(tmp_path: Path) -> None:
+    async with (
+        twilio_with() as twilio,
+        plugin_gateway(tmp_path, twilio_section(twilio)) as (_, host),
+    ):
+        plan = await host.asked("setup.plan", {})
+        twilio.numbers[OURS] = replace(ELSEWHERE, voice_url="https://new.example.com/")
+        refused = await host.asked("setup.apply", {"token": plan["token"]})
+        assert "changed since they were shown" in json.dumps(refused)
+        assert twilio.numbers[OURS].voice_url == "https://new.example.com/"
+
+
+@pytest.mark.parametrize("name", ["../openclaw.json", "nothing.json"])
+async def test_only_saved_routings_can_be_restored(tmp_path: Path, name: str) -> None:
+    async with twilio_with() as twilio:
+        shell = configured(tmp_path, twilio_section(twilio))
+        done = await shell.voicecall("setup", "--restore", name, "--yes")
+        assert twilio.numbers[OURS] == ELSEWHERE
+    assert done.code == 1
+    assert "no saved routing can be read" in done.err
+
+
+async def test_pointing_a_number_is_for_admins(tmp_path: Path) -> None:
+    async with twilio_with() as twilio:
+        async with plugin_gateway(tmp_path, twilio_section(twilio)) as (_, host):
+            for method, scope in (
+                ("setup", "operator.read"),
+                ("setup.plan", "operator.write"),
+                ("setup.apply", "operator.write"),
+            ):
+                refused = await host.asked(method, {"token": "x"}, scope)
+                assert "missing scope" in json.dumps(refused)
+        assert [each for each in twilio.requests if each.operation == "number"] == []
