@@ -81,7 +81,7 @@ class Home:
         }
         config = {
             "gateway": {"port": _free_port(), "auth": {"token": "benchmark-gateway-token"}},
-            "models": {"providers": {"scripted": {"default": "Very well. You said: {text}"}}},
+            "models": {"providers": {"scripted": {"default": "Very well."}}},
             "plugins": {"entries": {"voice-call": {"enabled": True, "config": section}}},
         }
         (self.state / "openclaw.json").write_text(json.dumps(config), "utf-8")

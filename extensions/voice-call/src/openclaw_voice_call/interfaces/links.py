@@ -7,7 +7,7 @@ query is believed only after the carrier's signature has been verified over it.
 from __future__ import annotations
 
 from enum import StrEnum
-from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote
 
 import msgspec
 
@@ -37,7 +37,7 @@ class LinkTarget(msgspec.Struct, frozen=True):
 
 
 class CallLinks(msgspec.Struct, frozen=True):
-    """Builds links on `base_url`, the public webhook URL (scheme, host, path, no query)."""
+    """Builds links on `base_url`, the public webhook URL (no fragment)."""
 
     base_url: str
 
@@ -57,9 +57,8 @@ class CallLinks(msgspec.Struct, frozen=True):
         query = f"type={kind.value}&call={quote(call_id, safe='')}"
         if step is not None:
             query += f"&script={step.script}&step={step.step}"
-        parts = urlsplit(self.base_url)
-        joined = f"{parts.query}&{query}" if parts.query else query
-        return urlunsplit((parts.scheme, parts.netloc, parts.path, joined, ""))
+        mark = "&" if "?" in self.base_url else "?"
+        return f"{self.base_url}{mark}{query}"
 
 
 def read_link(target: str) -> LinkTarget:
