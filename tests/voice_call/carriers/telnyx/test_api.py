@@ -280,6 +280,15 @@ async def test_two_repetitions_are_all() -> None:
     assert server.pauses == pytest.approx([0.15, 0.6])
 
 
+@pytest.mark.parametrize("later", [refuses(422, "10015"), refuses(401, "10009"), TOO_MANY])
+async def test_a_dial_that_may_have_been_placed_stays_so(later: Answer) -> None:
+    """A refusal of the repetition says nothing of the first attempt."""
+    async with serving(breaks, later) as (_, api):
+        error = await failure(api, "dial")
+    assert isinstance(error, CarrierOutcomeUnknown)
+    assert "No." in str(error)
+
+
 async def test_a_command_that_does_not_matter_is_not_repeated() -> None:
     async with serving(refuses(503, "10007")) as (server, api):
         with pytest.raises(CarrierOutcomeUnknown):

@@ -237,6 +237,19 @@ async def test_keys_go_both_ways(tmp_path: Path) -> None:
         assert ("user", "42") in transcript(await here.view(call))
 
 
+async def test_keys_are_sent_before_anything_is_said(tmp_path: Path) -> None:
+    callee = Person()
+    async with house(tmp_path, {THEIRS: callee}) as here:
+        await here.service.initiate(
+            to=THEIRS, message="Hello.", mode=Mode.CONVERSATION, digits="w12#"
+        )
+        await callee.wait_heard("Hello.")
+        assert [item.text for item in callee.heard] == ["w12#", "Hello."]
+        keys, words = callee.heard
+        assert keys.finished is not None
+        assert keys.finished <= words.started, "the words do not drown the keys"
+
+
 @pytest.mark.scenario("F42", carrier="telnyx")
 async def test_a_second_sentence_joins_the_first_while_the_agent_thinks(tmp_path: Path) -> None:
     callee = Person()

@@ -191,6 +191,24 @@ def test_a_plain_voice_is_of_the_basic_service(voice: str) -> None:
     assert fits(command)
 
 
+def test_words_that_were_refused_are_said_in_a_plain_voice() -> None:
+    first = commands.perform(order(say()))
+    plain = commands.plain_speech(order(say()))
+    assert plain is not None
+    assert fits(plain)
+    assert plain.body["voice"] == "female"
+    assert plain.body["payload"] == first.body["payload"]
+    assert plain.body["client_state"] == first.body["client_state"]
+    assert plain.body["command_id"] != first.body["command_id"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "voice"), [(say(), "male"), (Listen(1), None), (Digits("1", "op"), None)]
+)
+def test_nothing_else_has_a_plainer_form(verb: Verb, voice: str | None) -> None:
+    assert commands.plain_speech(order(verb, line=LineSettings("en-US", voice))) is None
+
+
 def test_answering_and_refusing() -> None:
     answer = commands.answer(LEG)
     assert decode_state(str(answer.body["client_state"])) == ClientState(CALL, "answer")

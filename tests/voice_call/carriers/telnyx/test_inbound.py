@@ -30,7 +30,7 @@ async def only_call(here: House) -> str:
     return call["callId"]
 
 
-@pytest.mark.scenario("F9", "F10", "F5", carrier="telnyx")
+@pytest.mark.scenario("F9", "F10", "F5", "F72", carrier="telnyx")
 async def test_an_admitted_caller_is_answered_once_and_greeted(tmp_path: Path) -> None:
     caller = Person(["Is anybody there?"], hangs_up=HangsUp(after_hearing="You said:", delay=5.0))
     async with house(
@@ -89,6 +89,18 @@ async def test_callers_who_are_not_on_the_list_are_rejected_unanswered(
         assert here.rig.agents.asked == []
         assert await here.service.calls() == []
         await here.telnyx.wait_idle()
+
+
+async def test_an_unknown_caller_hears_how_to_be_let_in(tmp_path: Path) -> None:
+    caller = Person(["Hello?"])
+    async with house(tmp_path, inboundPolicy="pairing") as here:
+        leg = here.telnyx.call_in(THEIRS, OURS, caller).control_id
+        heard = await caller.wait_heard("approve this code")
+        await here.telnyx.wait_for(leg, "hangup")
+        [waiting] = here.service.pairing.waiting()
+        assert ", ".join(waiting.code) in heard.text
+        assert here.rig.agents.asked == []
+        assert not here.commands("transcription_start"), "a stranger is not listened to"
 
 
 async def test_one_call_too_many_is_busy(tmp_path: Path) -> None:

@@ -257,12 +257,24 @@ async def test_a_leg_that_is_gone_is_noticed_by_the_next_command(tmp_path: Path)
         assert (await here.rig.ended(call))["state"] == "hangup-user"
 
 
+@pytest.mark.scenario("F7", carrier="telnyx")
+async def test_a_voice_that_telnyx_refuses_is_replaced(tmp_path: Path) -> None:
+    callee = Person()
+    async with house(tmp_path, {THEIRS: callee}) as here:
+        here.telnyx.faults.rest.add(
+            Fail(422, 90012, "Invalid voice"),
+            when=lambda request: request.body.get("voice") not in (None, "female"),
+        )
+        await here.call()
+        assert (await callee.wait_heard("Hello.")).voice == "female"
+
+
+@pytest.mark.scenario("F7", carrier="telnyx")
 async def test_a_sentence_that_telnyx_refuses_does_not_silence_the_call(tmp_path: Path) -> None:
     callee = Person(["Anybody?"])
     async with house(tmp_path, {THEIRS: callee}) as here:
-        here.telnyx.faults.rest.add(
-            Fail(422, 90012, "Invalid voice"), when=is_operation("speak"), times=2
-        )
+        # Two voices, twice.
+        here.telnyx.faults.rest.add(Fail(422, 10015), when=is_operation("speak"), times=4)
         await here.call()
         await callee.wait_heard("You said: Anybody?")
         assert callee.texts() == ["You said: Anybody?"]

@@ -138,12 +138,16 @@ class _Request:
     names_call: bool = True
 
     @property
+    def dials(self) -> bool:
+        return self.path == "/calls"
+
+    @property
     def unknown(self) -> type[CarrierError]:
         """What it means that the answer is lost: a read changes nothing, all else may have."""
         return CarrierUnreachable if self.method == "GET" else CarrierOutcomeUnknown
 
     def lost(self, what: str) -> CarrierError:
-        return self.unknown(f"Telnyx {what} to {self.method} {self.what}")
+        return self.unknown(f"{self.method} {self.what}: Telnyx {what}")
 
 
 def api_base(base_url: str) -> str:
@@ -217,13 +221,19 @@ class TelnyxApi:
         await self._ask(_action("PUT", leg, "client_state_update", body), _Done)
 
     async def _ask(self, request: _Request, shape: type[_Shape], repeats: int = REPEATS) -> _Shape:
+        in_doubt = False
         for attempt in range(repeats + 1):
             try:
                 return _parsed(request, await self._once(request), shape)
             except CarrierError as exc:
                 delay = None if attempt == repeats else self._delay(exc, attempt)
+                unknown = isinstance(exc, CarrierOutcomeUnknown)
                 if delay is None:
+                    if in_doubt and request.dials and not unknown:
+                        # What this attempt was refused for says nothing of the one before.
+                        raise request.lost(f"has not said whether it calls: {exc}") from exc
                     raise
+                in_doubt = in_doubt or unknown
                 log.warning(
                     "Telnyx request is repeated",
                     extra={"request": request.what, "code": exc.code, "delay_s": delay},
@@ -244,7 +254,7 @@ class TelnyxApi:
         return delay
 
     async def _once(self, request: _Request) -> bytes:
-        total = self._timeouts.dial_s if request.path == "/calls" else self._timeouts.other_s
+        total = self._timeouts.dial_s if request.dials else self._timeouts.other_s
         # Connecting gets half of it, so that a host that cannot be reached is told apart from one
         # that took the request and fell silent.
         limits = aiohttp.ClientTimeout(total=total, connect=total / 2)

@@ -129,14 +129,11 @@ class TelnyxCarrier(Carrier):
         await self._api.command(leg.carrier_call_id, commands.reject(leg, reason))
 
     async def perform(self, leg: LegOrder, order: Perform) -> float | None:
+        command = commands.perform(order)
         try:
-            await self._api.command(leg.carrier_call_id, commands.perform(order))
+            await self._api.command(leg.carrier_call_id, command)
         except CarrierRefused as exc:
-            if exc.vendor_code != TRANSCRIBING:
-                raise
-            # It listens already, in the name of an earlier command: what it hears from now on
-            # must name this one.
-            await self._api.remember(leg.carrier_call_id, commands.remember(order))
+            await self._perform_otherwise(leg, order, exc)
         await self._stop_listening(leg, order)
         return commands.sending_s(order.verb.digits) if isinstance(order.verb, Digits) else None
 
@@ -156,6 +153,21 @@ class TelnyxCarrier(Carrier):
 
     async def close(self) -> None:
         """Nothing to release: the session belongs to whoever gave it."""
+
+    async def _perform_otherwise(
+        self, leg: LegOrder, order: Perform, refusal: CarrierRefused
+    ) -> None:
+        """What can be done for a verb whose command was refused. Raises the refusal, or another."""
+        plain = commands.plain_speech(order)
+        if refusal.vendor_code == TRANSCRIBING:
+            # It listens already, in the name of an earlier command: what it hears from now on
+            # must name this one.
+            await self._api.remember(leg.carrier_call_id, commands.remember(order))
+        elif plain is not None:
+            log.warning("voice refused", extra={"vendorCode": refusal.vendor_code})
+            await self._api.command(leg.carrier_call_id, plain)
+        else:
+            raise refusal
 
     async def _stop_listening(self, leg: LegOrder, order: Perform) -> None:
         """The line is speaking by now, whatever becomes of this."""

@@ -41,6 +41,8 @@ PAUSES_MS: Final[Mapping[str, int]] = {"w": 500, "W": 1000}
 
 DEFAULT_LANGUAGE: Final = "en"
 DEFAULT_VOICE: Final = "AWS.Polly.Joanna-Neural"
+PLAIN_VOICES: Final = frozenset({"female", "male"})
+"""Those of the service level `basic`, which speak US English."""
 _VOICES: Final[Mapping[str, str]] = {
     "da": "Sofie-Neural",
     "de": "Vicki-Neural",
@@ -126,6 +128,24 @@ def perform(order: Perform) -> Command:
             return _command("send_dtmf", order, body)
         case other:
             raise CarrierRefused(f"Telnyx cannot {type(other).__name__}")
+
+
+def plain_speech(order: Perform) -> Command | None:
+    """The same words in the voice that every account has, for when another one is refused (F7).
+
+    None for what is not said, or is said in a plain voice anyway.
+    """
+    if not isinstance(order.verb, Say) or voice_for(order.line) in PLAIN_VOICES:
+        return None
+    line = msgspec.structs.replace(order.line, voice="female")
+    plain = _command("speak", order, _speech(order.verb.text, line))
+    return msgspec.structs.replace(
+        plain,
+        body={
+            **plain.body,
+            "command_id": step_command_id(order.call_id, order.here, "plain speak"),
+        },
+    )
 
 
 def remember(order: Perform) -> Mapping[str, object]:
@@ -217,12 +237,12 @@ def _speech(text: str, line: LineSettings) -> Mapping[str, object]:
             f"Telnyx says at most {PAYLOAD_LIMIT} characters at once, not {len(text)}"
         )
     voice = voice_for(line)
-    plain = voice in ("male", "female")
+    basic = {"service_level": "basic", "language": "en-US"}
     return {
         "payload": text,
         "payload_type": "text",
         "voice": voice,
-        **({"service_level": "basic", "language": "en-US"} if plain else {}),
+        **(basic if voice in PLAIN_VOICES else {}),
     }
 
 
