@@ -34,7 +34,7 @@ async def send_probe(
         ) as response:
             if 300 <= response.status < 400:
                 return ProbeResult(Reached.REDIRECT, f"HTTP {response.status}")
-            body = await response.content.read(_ANSWER_BYTES)
+            body = await _beginning(response)
             if response.status == 200 and proves(probe, body):
                 return ProbeResult(Reached.OURSELVES)
             return ProbeResult(Reached.ANOTHER, f"HTTP {response.status}")
@@ -48,6 +48,15 @@ async def send_probe(
         return ProbeResult(Reached.NOBODY, error.os_error.strerror or "no connection")
     except aiohttp.ClientError as error:
         return ProbeResult(Reached.NOBODY, type(error).__name__)
+
+
+async def _beginning(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(_ANSWER_BYTES):
+        body += chunk
+        if len(body) > _ANSWER_BYTES:
+            break
+    return bytes(body)
 
 
 async def look_at_certificate(
