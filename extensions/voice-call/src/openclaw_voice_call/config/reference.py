@@ -55,9 +55,8 @@ More of them, each complete, are in [`examples/`](../examples).
 - **A public URL that the internet cannot reach** (loopback, private, link-local, 100.64.0.0/10,
   unique local IPv6, `.local`) is refused, unless the carrier's own `baseUrl` is local too.
 - **`skipSignatureVerification`** is refused together with a `serve.bind` that is not loopback.
-- **Not active yet** in this version, checked in full and said at start: the carrier
-  `plivo`, `streaming.enabled`, `stt`, `tts`, and the codes of
-  `inboundPolicy: "pairing"`, which admits the numbers of `allowFrom` meanwhile.
+- **Not active yet** in this version, checked in full and said at start: `streaming.enabled`,
+  `stt`, `tts`, and the codes of `inboundPolicy: "pairing"`, which admits the numbers of `allowFrom` meanwhile.
 """
 
 ENVIRONMENT: Final = f"""\
