@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from telnyx.lib.webhook_verification import (
     WebhookVerificationError,
@@ -104,6 +104,7 @@ def official_verdict(key: str, signature: str, stamp: str, body: bytes) -> bool:
 
 
 @given(_SEEDS, st.text(max_size=60).map(str.encode), st.integers(-290, 290), st.data())
+@settings(deadline=None)
 def test_the_official_package_agrees(
     seed: bytes, body: bytes, age: int, data: st.DataObject
 ) -> None:

@@ -40,7 +40,7 @@ class TelnyxConfig(Section):
     connection_id: Text = None
     """The id of the Call Control application that places the calls."""
     public_key: Text = None
-    """The account's public key, base64: webhooks are verified with it. Not a secret."""
+    """The account's public key, base64 or PEM: webhooks are verified with it. Not a secret."""
     base_url: Maybe[HttpUrl] = None
     """Where the REST API is. Unset: Telnyx's own host."""
 
