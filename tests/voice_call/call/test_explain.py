@@ -35,12 +35,12 @@ def test_a_call_that_went_well_has_no_verdict() -> None:
     [
         (
             Playbook.outbound().at(1.0, ev.DialRefused("21211")),
-            "taken by the carrier",
+            "placed",
             "credentials",
         ),
         (
             Playbook.outbound().at(0.2, ev.DialAccepted(LEG)).at(40.0, ev.DeadlinePassed("ring")),
-            "ringing",
+            "webhook verified",
             "publicUrl",
         ),
         (
@@ -52,31 +52,31 @@ def test_a_call_that_went_well_has_no_verdict() -> None:
         ),
         (
             Playbook.answered().at(60.0, ev.DeadlinePassed("say")),
-            "words played",
+            "instruction sent",
             "publicUrl",
         ),
         (
             fetched(Playbook.answered(), 1.0).at(60.0, ev.DeadlinePassed("say")),
-            "words played",
+            "played",
             "carrier's own log",
         ),
         (
             said(fetched(Playbook.answered(), 1.0), 3.0).at(9.0, ev.LineEnded(EndReason.COMPLETED)),
-            "words heard",
+            "heard",
             "recognition",
         ),
         (
             said(fetched(Playbook.answered(), 1.0), 3.0).at(
                 4.0, ev.Heard("Hello?"), ev.ReplyFailed(1, "model_refused")
             ),
-            "reply given (turn 1)",
+            "reply given",
             "quota",
         ),
         (
             said(fetched(Playbook.answered(), 1.0), 3.0).at(
                 400.0, ev.Heard("Hello?"), ev.DeadlinePassed("duration")
             ),
-            "ended by somebody",
+            "ended",
             "maxDurationSeconds",
         ),
     ],

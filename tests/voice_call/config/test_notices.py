@@ -34,7 +34,6 @@ def test_an_ordinary_section_is_silent() -> None:
         ({"streaming": {"enabled": True}}, "streaming.enabled: live audio is not active yet"),
         ({"stt": {"model": "whisper-1"}}, "stt: not active yet"),
         ({"tts": {"provider": "openai"}}, "tts: not active yet"),
-        ({"inboundPolicy": "pairing", "allowFrom": ["+15550001111"]}, "inboundPolicy: pairing"),
     ],
 )
 def test_what_has_no_effect_yet_is_said(raw: Mapping[str, object], line: str) -> None:

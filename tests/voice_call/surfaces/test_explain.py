@@ -77,11 +77,12 @@ async def test_connects_and_is_silent_has_an_answer(tmp_path: Path) -> None:
         told = await shell.voicecall("explain", call)
     assert done.code == told.code == 0
     verdict = cast("dict[str, str]", done.json["verdict"])
-    assert verdict["milestone"] == "words played"
-    assert "played" not in reached(done)
+    assert verdict["milestone"] == "instruction sent"
+    assert "publicUrl" in verdict["remedy"]
+    assert not {"instruction sent", "played"} & set(reached(done))
     assert {"answered", "webhook verified", "ended"} <= set(reached(done))
     assert told.out.splitlines()[-3:] == [
-        "Missing or failed: words played",
+        "Missing or failed: instruction sent",
         f"Likely cause: {verdict['cause']}",
         f"Remedy: {verdict['remedy']}",
     ]

@@ -28,7 +28,7 @@ HEAVY = {
 }
 
 
-@pytest.mark.parametrize("verb", ["status", "latency", "--help"])
+@pytest.mark.parametrize("verb", ["status", "latency", "pairing list", "--help"])
 async def test_a_verb_imports_nothing_heavy(tmp_path: Path, verb: str) -> None:
     async with gateway(tmp_path) as (shell, _):
         process = await asyncio.create_subprocess_exec(
@@ -36,7 +36,7 @@ async def test_a_verb_imports_nothing_heavy(tmp_path: Path, verb: str) -> None:
             "-c",
             PROGRAM,
             "voicecall",
-            verb,
+            *verb.split(),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=shell.environment,

@@ -1,7 +1,8 @@
 """Why a call went as it did: the first milestone that is missing or failed. Pure.
 
 "It connects and is silent" has many causes; which one it was can be read from what was stored, in
-order: placed, taken by the carrier, rung, answered, instruction fetched, spoken, heard, replied.
+order: placed, ringing, answered, webhook verified, instruction sent, played, heard, reply asked,
+reply given, ended.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def explain(record: CallRecord, facts: Sequence[Fact]) -> Verdict | None:
     silent = record.closing and not _any(facts, f.TurnHeard)
     if silent and record.settings.mode is Mode.CONVERSATION:
         return Verdict(
-            "words heard",
+            "heard",
             "we listened, and no words of the other party arrived",
             "If somebody did speak, check the language and that the carrier's speech recognition "
             "is switched on for the account.",
@@ -56,7 +57,7 @@ def _unanswered(record: CallRecord, facts: Sequence[Fact]) -> Verdict:
         return Verdict("answered", f"the caller left before the answer ({detail})", "Nothing.")
     if not _any(facts, f.Dialled):
         return Verdict(
-            "taken by the carrier",
+            "placed",
             f"the carrier did not take the order: {detail}",
             "Check the credentials, fromNumber and the number that was called.",
         )
@@ -64,7 +65,7 @@ def _unanswered(record: CallRecord, facts: Sequence[Fact]) -> Verdict:
         return Verdict("answered", "the line was busy or the call was declined", "Call again.")
     if not _any(facts, f.Rang) and record.end_reason is EndReason.NO_ANSWER:
         return Verdict(
-            "ringing",
+            "webhook verified",
             "the carrier took the order, but no message of it about this call arrived",
             "Check that publicUrl reaches this gateway, and the log for refused signatures.",
         )
@@ -78,29 +79,33 @@ def _failed_speech(record: CallRecord, facts: Sequence[Fact]) -> Verdict | None:
     for fact in facts:
         if isinstance(fact, f.NotSaid) and fact.utterance in begun and fact.why != "call ended":
             return Verdict(
-                "words played",
-                f"they could not be played: {fact.why}",
+                "played",
+                f"the words could not be played: {fact.why}",
                 "Check the voice and language of the carrier.",
             )
         if isinstance(fact, f.Said) and not fact.confirmed:
-            return Verdict("words played", *_unconfirmed(record))
+            return _unconfirmed(record)
     settled = {fact.utterance for fact in facts if isinstance(fact, f.Said | f.Interrupted)}
     lost = any(isinstance(fact, f.NotSaid) and fact.utterance in begun for fact in facts)
     if lost and not settled:
         if record.end_reason is EndReason.HANGUP_USER:
-            return Verdict("words played", "the other party hung up meanwhile", "Call again.")
-        return Verdict("words played", *_unconfirmed(record))
+            return Verdict("played", "the other party hung up meanwhile", "Call again.")
+        return _unconfirmed(record)
     return None
 
 
-def _unconfirmed(record: CallRecord) -> tuple[str, str]:
+def _unconfirmed(record: CallRecord) -> Verdict:
     if not record.fetched and record.direction is Direction.OUTBOUND:
-        return (
-            "the call was answered, but the carrier's request for an instruction did not arrive",
-            "Check that publicUrl reaches this gateway, and the log for refused signatures.",
+        return Verdict(
+            "instruction sent",
+            "the call was answered, and after that nothing arrived: neither a request for an "
+            "instruction nor a confirmation that one was carried out",
+            "Check that publicUrl reaches this gateway, the log for refused signatures, and the "
+            "carrier's own log of this call.",
         )
-    return (
-        "they were handed to the line, and the carrier never confirmed that they were played",
+    return Verdict(
+        "played",
+        "the words were handed to the line, and the carrier never confirmed that they were played",
         "Look into the carrier's own log of this call for errors of its voice or of our answers.",
     )
 
@@ -109,8 +114,8 @@ def _failed_reply(facts: Sequence[Fact]) -> Verdict | None:
     for fact in facts:
         if isinstance(fact, f.ReplyMissed) and fact.code in _REPLY_REMEDIES:
             return Verdict(
-                f"reply given (turn {fact.turn})",
-                f"the agent gave no answer: {fact.code}",
+                "reply given",
+                f"the agent gave no answer in turn {fact.turn}: {fact.code}",
                 _REPLY_REMEDIES[fact.code],
             )
     return None
@@ -120,12 +125,12 @@ def _bad_end(record: CallRecord) -> Verdict | None:
     detail = f": {record.end_detail}" if record.end_detail else ""
     if record.end_reason is EndReason.TIMEOUT:
         return Verdict(
-            "ended by somebody",
+            "ended",
             "the call reached its longest duration",
             "Raise maxDurationSeconds if calls may last longer.",
         )
     if record.end_reason in (EndReason.ERROR, EndReason.FAILED):
-        return Verdict("ended by somebody", f"it failed{detail}", "Look at the gateway's log.")
+        return Verdict("ended", f"it failed{detail}", "Look at the gateway's log.")
     return None
 
 

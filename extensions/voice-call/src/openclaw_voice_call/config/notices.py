@@ -27,8 +27,6 @@ def _inactive(config: VoiceCallConfig) -> Iterator[str]:
         yield "stt: not active yet; the carrier recognises speech"
     if config.tts.model_fields_set:
         yield "tts: not active yet; the carrier's own voice speaks"
-    if config.inbound_policy is InboundPolicy.PAIRING:
-        yield "inboundPolicy: pairing codes are not active yet; the numbers of allowFrom may call"
 
 
 def _risks(config: VoiceCallConfig) -> Iterator[str]:
@@ -46,5 +44,5 @@ def _risks(config: VoiceCallConfig) -> Iterator[str]:
         )
     if config.inbound_policy is InboundPolicy.OPEN:
         yield "inboundPolicy: open lets everybody who knows the number talk to the agent"
-    elif config.inbound_policy is not InboundPolicy.DISABLED and not config.allow_from:
+    elif config.inbound_policy is InboundPolicy.ALLOWLIST and not config.allow_from:
         yield f"allowFrom: empty, so the policy {config.inbound_policy} admits nobody"

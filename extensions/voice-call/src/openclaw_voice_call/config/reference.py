@@ -56,7 +56,7 @@ More of them, each complete, are in [`examples/`](../examples).
   unique local IPv6, `.local`) is refused, unless the carrier's own `baseUrl` is local too.
 - **`skipSignatureVerification`** is refused together with a `serve.bind` that is not loopback.
 - **Not active yet** in this version, checked in full and said at start: `streaming.enabled`,
-  `stt`, `tts`, and the codes of `inboundPolicy: "pairing"`, which admits the numbers of `allowFrom` meanwhile.
+  `stt` and `tts`.
 """
 
 ENVIRONMENT: Final = f"""\

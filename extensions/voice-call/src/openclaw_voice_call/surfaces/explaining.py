@@ -24,14 +24,15 @@ MILESTONES: Final[Mapping[str, tuple[type[Fact], ...]]] = {
     "answered": (f.Answered,),
     # Nobody but the carrier, with a signature that holds, can make a call ring or be answered.
     "webhook verified": (f.Rang, f.Answered, f.Fetched),
-    "instruction sent": (f.Saying, f.DigitsPlayed),
+    # What was handed over counts once the line has asked for more, or has done it.
+    "instruction sent": (f.Fetched, f.Said, f.Interrupted, f.TurnHeard, f.DigitsPlayed),
     "played": (f.Said,),
     "heard": (f.TurnHeard,),
     "reply asked": (f.ReplyAsked,),
     "reply given": (f.ReplyGiven,),
     "ended": (f.Ended,),
 }
-"""What a call reaches, and the facts of which the first one shows it."""
+"""What a call reaches, and the facts of which the first one shows that it did."""
 
 
 def explanation(record: CallRecord, stored: Sequence[StoredFact]) -> dict[str, object]:

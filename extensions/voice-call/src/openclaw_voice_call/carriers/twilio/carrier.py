@@ -10,11 +10,11 @@ import aiohttp
 
 from openclaw_voice_call.call.script import StepRef
 from openclaw_voice_call.call.types import CarrierCallId
+from openclaw_voice_call.carriers.documents import whole_seconds
 from openclaw_voice_call.carriers.twilio.api import NOT_IN_PROGRESS, CallResource, TwilioApi
 from openclaw_voice_call.carriers.twilio.markup import (
     CONTENT_TYPE,
     render,
-    whole_seconds,
     with_retries,
 )
 from openclaw_voice_call.carriers.twilio.rest import TwilioRest, TwilioSettings, TwilioTimeouts
