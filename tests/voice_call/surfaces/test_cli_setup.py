@@ -22,6 +22,7 @@ from tests.emulators.twilio import (
     AUTH_TOKEN,
     AccountState,
     Number,
+    Person,
     Settings,
     TwilioEmulator,
 )
@@ -376,7 +377,7 @@ async def test_what_changed_since_it_was_shown_is_not_overwritten(tmp_path: Path
     ):
         plan = await host.asked("setup.plan", {})
         twilio.numbers[OURS] = replace(ELSEWHERE, voice_url="https://new.example.com/")
-        refused = await host.asked("setup.apply", {"token": plan["token"]})
+        refused = await host.asked("setup.apply", {"change": plan["change"]})
         assert "changed since they were shown" in json.dumps(refused)
         assert twilio.numbers[OURS].voice_url == "https://new.example.com/"
 
@@ -399,6 +400,21 @@ async def test_pointing_a_number_is_for_admins(tmp_path: Path) -> None:
                 ("setup.plan", "operator.write"),
                 ("setup.apply", "operator.write"),
             ):
-                refused = await host.asked(method, {"token": "x"}, scope)
+                refused = await host.asked(method, {"change": "x"}, scope)
                 assert "missing scope" in json.dumps(refused)
         assert [each for each in twilio.requests if each.operation == "number"] == []
+
+
+async def test_after_apply_a_call_to_the_number_is_answered_here(tmp_path: Path) -> None:
+    async with TwilioEmulator.start(Settings(numbers={OURS: ELSEWHERE})) as twilio:
+        section = twilio_section(twilio, inboundPolicy="open")
+        async with plugin_gateway(tmp_path, section) as (shell, _):
+            assert (await shell.voicecall("setup", "--apply", "--yes")).code == 0
+            call = twilio.call_in("+15550009999", OURS, Person())
+            await twilio.wait_for(call.sid, "in-progress")
+            assert {each.url.partition("?")[0] for each in twilio.deliveries} == {
+                section["publicUrl"]
+            }
+            twilio.hang_up(call.sid)
+            await twilio.wait_idle()
+        assert twilio.violations == []

@@ -23,7 +23,7 @@ from openclaw_voice_call.setup.restoring import COMMAND, RestoreFiles, SavedRout
 
 
 class Plan(NamedTuple):
-    """What would be written. `token` names exactly this change of exactly these old values."""
+    """What would be written. `change` names exactly this change of exactly these old values."""
 
     carrier: str
     before: Routing
@@ -35,18 +35,18 @@ class Plan(NamedTuple):
         return differing(self.before, self.after)
 
     @property
-    def token(self) -> str:
+    def change(self) -> str:
         content = msgspec.json.encode((self.carrier, self.before, self.after))
         return hashlib.sha256(content).hexdigest()[:32]
 
     def as_json(self) -> dict[str, object]:
-        """`{carrier, number, changes: [{resource, name, from, to}], remarks, token}`."""
+        """`{carrier, number, changes: [{resource, name, from, to}], remarks, change}`."""
         return {
             "carrier": self.carrier,
             "number": self.before.number,
             "changes": [_change(old, new) for old, new in self.changes],
             "remarks": list(self.remarks),
-            "token": self.token,
+            "change": self.change,
         }
 
 
@@ -84,15 +84,15 @@ class NumberPointer:
         async with self._desk.administration() as administration:
             return await self._plan(administration, restore)
 
-    async def apply(self, token: str, restore: str | None = None) -> Applied:
-        """Carry out the plan that has this token.
+    async def apply(self, change: str, restore: str | None = None) -> Applied:
+        """Carry out the plan that makes this change.
 
         Raises InvalidRequest when there is another plan by now, JournalRefused when the old values
         could not be kept; then nothing was written.
         """
         async with self._turn, self._desk.administration() as administration:
             plan = await self._plan(administration, restore)
-            if plan.token != token:
+            if plan.change != change:
                 problem = InvalidRequest("the number's settings have changed since they were shown")
                 problem.remedy = "Look at the difference again, and decide again."
                 raise problem

@@ -149,7 +149,7 @@ def _point(ask: Ask, restore: str | None, *, yes: bool, as_json: bool) -> None:
         return
     if not yes:
         _agree()
-    done = ask("setup.apply", {**params, "token": plan.get("token")})
+    done = ask("setup.apply", {**params, "change": plan.get("change")})
     if as_json:
         print_json(done)
     else:

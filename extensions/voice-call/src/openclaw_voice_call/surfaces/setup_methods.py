@@ -40,13 +40,15 @@ class SetupMethods:
 
     async def plan(self, params: Params) -> dict[str, object]:
         """`{restore?}` -> `{carrier, number, changes: [{resource, name, from, to}], remarks,
-        token}`. `restore` names a file that `apply` has left."""
+        change}`. `restore` names a file that `apply` has left."""
         return (await self._pointer.plan(text(params, "restore"))).as_json()
 
     async def apply(self, params: Params) -> dict[str, object]:
-        """`{token, restore?}`: carry out the plan of this token. The plan's result, with `applied`,
-        `notTaken`, `restore` and `restoreCommand`."""
-        token = text(params, "token")
-        if token is None:
-            raise InvalidRequest("token required: voicecall.setup.plan gives it")
-        return (await self._pointer.apply(token, text(params, "restore"))).as_json()
+        """`{change, restore?}`: carry out the plan that has this change.
+
+        Gives the plan with `applied`, `notTaken`, `restore` and `restoreCommand`.
+        """
+        change = text(params, "change")
+        if change is None:
+            raise InvalidRequest("change required: voicecall.setup.plan gives it")
+        return (await self._pointer.apply(change, text(params, "restore"))).as_json()
