@@ -180,18 +180,19 @@ def _envelopes(
 ) -> tuple[Envelope, ...]:
     """The events, after the news that the call which we know by its request has a name."""
     request = webhook.params.get("RequestUUID", "")
-    told = [(call, event) for event in events]
+    renamed: list[tuple[CarrierCallId, CallEvent]] = []
     if request != call and _ID.fullmatch(request):
         before = CarrierCallId(request)
-        told.insert(0, (before, LineNamed(call, before)))
+        renamed.append((before, LineNamed(call, before)))
+    told = [(call, event) for event in events]
     if webhook.nonce is None:
-        return tuple(Envelope(leg, link.call_id, event) for leg, event in told)
+        return tuple(Envelope(leg, link.call_id, event) for leg, event in (*renamed, *told))
     # What is not signed counts once. All places are taken at once, by news of nothing if need be:
     # the same nonce with other parameters finds none that is free.
-    told += [(call, LineSeen(call))] * (_MOST_EVENTS - len(told))
+    nothing = [(call, LineSeen(call))] * (_MOST_EVENTS - len(renamed) - len(told))
     return tuple(
         Envelope(leg, link.call_id, event, occurrence=f"v2:{webhook.nonce}:{place}")
-        for place, (leg, event) in enumerate(told)
+        for place, (leg, event) in enumerate((*renamed, *nothing, *told))
     )
 
 
