@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from openclaw_voice_call.call.snapshot import CallSnapshot
+from openclaw_voice_call.call.types import Mode
 from openclaw_voice_call.service import CallService
 from tests.e2e.gateway import free_port
 from tests.emulators.plivo import AUTH_ID, AUTH_TOKEN, Number, Person, PlivoEmulator, Settings
@@ -30,9 +31,28 @@ class Phone:
     def agents(self) -> FakeAgents:
         return self.rig.agents
 
+    @property
+    def log_of_refusals(self) -> list[Mapping[str, object]]:
+        return [told for name, told in self.rig.api.events if name == "voicecall.refused"]
+
     def operations(self) -> list[str]:
         """What was asked of Plivo's API, in order."""
         return [request.operation for request in self.plivo.requests]
+
+    async def call(self, message: str, mode: Mode = Mode.CONVERSATION) -> str:
+        """Place a call to them, and give its id."""
+        return (await self.service.initiate(to=THEIRS, message=message, mode=mode)).call_id
+
+    async def inbound(self) -> str:
+        """The id of the newest call that came in, once it is known."""
+        await self.rig.api.published("voicecall.call")
+        return (await self.service.calls())[0]["callId"]
+
+    async def listens(self, person: Person) -> None:
+        """Wait until the line listens to this person."""
+        await self.plivo.until(
+            lambda: bool(person.calls) and person.calls[-1].listening, "the line listens"
+        )
 
     async def ended(self, call: str) -> CallSnapshot:
         return await self.rig.ended(call)
@@ -49,7 +69,7 @@ async def phone(
     *,
     agents: FakeAgents | None = None,
     plivo: Settings | None = None,
-    **config: object,
+    config: Mapping[str, object] | None = None,
 ) -> AsyncGenerator[Phone]:
     """One number of ours, served by the plugin; Plivo's rules hold to the end of the test."""
     port = free_port()
@@ -72,7 +92,7 @@ async def phone(
             "publicUrl": PUBLIC_URL,
             # Plivo's own limit, which is derived from it, counts the emulator's fast seconds.
             "maxDurationSeconds": 3600,
-            **config,
+            **(config or {}),
         }
         async with rig(state_dir, agents=agents, **section) as made:
             yield Phone(emulator, made)
