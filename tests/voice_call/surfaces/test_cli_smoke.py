@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import cast
 
@@ -81,6 +82,13 @@ async def test_no_call_is_placed_when_the_setup_fails(
     assert done.out.startswith("Voice Call setup: needs attention\n")
     assert done.out.endswith("live-call: skipped\n")
     assert done.err == "error: the setup needs attention\n"
+
+
+async def test_a_free_port_is_found_as_well(tmp_path: Path) -> None:
+    async with plugin_gateway(tmp_path, mock(serve={"port": 0})) as (shell, _):
+        done = await shell.voicecall("smoke", "--yes")
+    assert done.code == 0, done
+    assert re.search(r"^OK webhook-reach: http://127.0.0.1:[1-9]\d+/", done.out, re.MULTILINE)
 
 
 async def test_without_a_number_there_is_nobody_to_call(tmp_path: Path) -> None:

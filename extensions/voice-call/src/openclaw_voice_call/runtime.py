@@ -172,7 +172,10 @@ class VoiceCallRuntime:
             # Whether this is a restart is known when it is stopped.
             stack.push_async_callback(lambda: manager.stop(restarting=api.restarting))
             api.log.info("Webhook server listening on %s", local_webhook_url())
-            api.log.info("Webhook URL: %s", urls.webhook)
+            # Without a fixed port, only the mock carrier can be served, which calls this machine.
+            fixed = config.serve.port or config.public_url
+            webhook_url = urls.webhook if fixed else local_webhook_url()
+            api.log.info("Webhook URL: %s", webhook_url)
             service = CallService(
                 manager=manager,
                 store=store,
@@ -190,7 +193,7 @@ class VoiceCallRuntime:
                 reception=reception,
             )
             api.log.info("Runtime initialized")
-            return cls(service, server, urls.webhook, probes, stack.pop_all())
+            return cls(service, server, webhook_url, probes, stack.pop_all())
 
     async def stop(self) -> None:
         """Calls are ended first, then the doors close, then the journal."""
