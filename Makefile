@@ -8,7 +8,7 @@ BIN := .venv/bin
 PYTEST_FLAGS ?= -n auto --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test lint format fuzz bench docs lock clean
+.PHONY: help install install-dev demo test lint format fuzz soak bench docs lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -38,6 +38,9 @@ format: install-dev ## rewrite the sources in the house style
 
 fuzz: install-dev ## feed every parser random input for FUZZ_SECONDS (60)
 	@$(BIN)/python -m tests.fuzz
+
+soak: install-dev ## place SOAK_CALLS calls (2000) over carriers that fail all the time
+	@$(BIN)/python -m tests.load.driver soak
 
 bench: install-dev ## measure, each figure beside its floor or a peer
 	$(BIN)/python -m benchmarks.run

@@ -1,0 +1,33 @@
+"""The load profiles in small; `make soak` and `python -m tests.load.driver flood` go further."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.load.attacks import AttackPlan
+from tests.load.companies import EMULATED
+from tests.load.flood import flood
+from tests.load.soak import SoakPlan, soak
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.mark.scenario("A9", "F93", carrier="twilio")
+@pytest.mark.parametrize("one_address", [False, True], ids=["own-addresses", "behind-a-tunnel"])
+async def test_calls_go_on_in_a_flood(tmp_path: Path, one_address: bool) -> None:
+    plan = AttackPlan(
+        0, silent=60, slow=20, huge=4, bad_hosts=100, bad_signatures=500, one_address=one_address
+    )
+    report = await flood(tmp_path, plan, quiet_calls=4)
+    assert report.findings == []
+    assert report.flooded.served > 5
+    assert set(report.attack.statuses["bad signature"]) <= {"401", "503"}
+    assert report.attack.statuses["silent"]["cut"] >= 60
+
+
+@pytest.mark.parametrize("carrier", [*EMULATED, "mock"])
+async def test_bad_weather_leaves_nothing_behind(tmp_path: Path, carrier: str) -> None:
+    (report,) = await soak(tmp_path, SoakPlan(40, (carrier,), at_once=16))
+    assert report.findings == []
+    assert report.ends["hangup-user"] > 5
+    assert carrier == "mock" or sum(report.faults.values()) > 5
