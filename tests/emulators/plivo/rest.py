@@ -172,7 +172,9 @@ class RestApi:
         self, request: web.Request, operation: Operation, path: str, record: RestRequest
     ) -> None:
         wrong = check_query(request.method, path, record.query)
-        wrong += check_body(request.method, path, record.body or None)
+        # The official package repeats the path's UUID in the body.
+        body = {name: value for name, value in record.body.items() if name != "call_uuid"}
+        wrong += check_body(request.method, path, body or None)
         if request.method == "POST" and request.content_type != "application/json":
             wrong.append(f"content type {request.content_type}")
         wrong += [f"{name}: not emulated" for name in _NOT_EMULATED & record.body.keys()]
@@ -213,8 +215,10 @@ class RestApi:
         if status is None:
             self._violations.append("list: the list of finished calls is not emulated")
             raise ApiError(400, "not emulated")
-        calls = [line.call for line in self._switchboard.lines.values()]
-        return _Answer(200, {"calls": [_name(call) for call in calls if _is(call, status)]})
+        lines = self._switchboard.lines.values()
+        names = [_name(line.call) for line in lines if _is(line.call, status)]
+        first, count = int(record.query.get("offset", "0")), int(record.query.get("limit", "20"))
+        return _Answer(200, {"calls": names[first : first + count]})
 
     def _read(self, name: str, record: RestRequest) -> _Answer:
         status = record.query.get("status")

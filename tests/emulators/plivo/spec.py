@@ -71,7 +71,9 @@ def check_body(method: str, path: str, body: Mapping[str, object] | None) -> lis
 
 def check_query(method: str, path: str, query: Mapping[str, str]) -> list[str]:
     """What is wrong with the query of a request."""
-    return _problems(_api().paths[f"{method} {path}"].query, dict(query))
+    # A query knows only text; what reads as a number is judged as one.
+    typed = {name: int(text) if text.isdecimal() else text for name, text in query.items()}
+    return _problems(_api().paths[f"{method} {path}"].query, typed)
 
 
 def _problems(schema: dict[str, object] | None, found: Mapping[str, object] | None) -> list[str]:

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from openclaw_voice_call.carriers.plivo.api import (
     BODY_LIMIT,
+    PAGES,
     CallDetail,
     LiveCall,
     PlivoApi,
@@ -169,7 +170,7 @@ async def test_every_path_ends_in_a_slash_and_holds_one_id() -> None:
         await api.cancel(UUID)
     root = f"/v1/Account/{ACCOUNT}"
     assert [(seen.method, seen.path) for seen in server.seen] == [
-        ("GET", f"{root}/Call/?status=queued"),
+        ("GET", f"{root}/Call/?status=queued&limit=20&offset=0"),
         ("GET", f"{root}/Call/{UUID}/?status=live"),
         ("GET", f"{root}/Call/{UUID}/"),
         ("POST", f"{root}/Call/{UUID}/"),
@@ -179,6 +180,23 @@ async def test_every_path_ends_in_a_slash_and_holds_one_id() -> None:
     assert server.seen[3].body == (
         '{"legs":"aleg","aleg_url":"https://voice.example.org/?a=1&b=2#rc=2","aleg_method":"POST"}'
     )
+
+
+@pytest.mark.parametrize(
+    ("pages", "asked", "found"),
+    [
+        ([["a"] * 3], 1, 1),
+        ([[f"a{n}" for n in range(20)], ["b"]], 2, 21),
+        # A list that never ends, and one that pays no heed to the offset.
+        ([[f"{page}-{n}" for n in range(20)] for page in range(9)], PAGES, 20 * PAGES),
+        ([[f"a{n}" for n in range(50)]] * 9, 2, 50),
+    ],
+)
+async def test_lists_are_read_page_by_page(pages: list[list[str]], asked: int, found: int) -> None:
+    answers = [says({"calls": calls}) for calls in pages]
+    async with serving(*answers) as (server, api):
+        assert len(await api.listed("live")) == found
+    assert [seen.query["offset"] for seen in server.seen] == [str(20 * n) for n in range(asked)]
 
 
 def test_settings_show_neither_account_nor_token() -> None:

@@ -35,9 +35,13 @@ log = logging.getLogger(__name__)
 DEFAULT_BASE_URL: Final = "https://api.plivo.com"
 API_VERSION: Final = "v1"
 BODY_LIMIT: Final = 1_000_000
-"""Bytes of an answer that are read; a list of 10 000 live calls has about 400 000."""
+"""Bytes of an answer that are read; a call has some hundreds."""
 REPEATS: Final = 2
 """How often a request is tried again where that is safe."""
+PAGE: Final = 20
+"""Calls in one page of a list, the most that Plivo gives."""
+PAGES: Final = 3
+"""How many pages are read."""
 LONGEST_DELAY_S: Final = 5.0
 """A `Retry-After` beyond this is left to whoever asked."""
 
@@ -174,9 +178,17 @@ class PlivoApi:
         return (await self._ask(_Request("POST", "/Call/", body), _Created)).request_uuid
 
     async def listed(self, status: str) -> Sequence[str]:
-        """The names of all calls that are `live` or `queued`."""
-        request = _Request("GET", "/Call/", query={"status": status}, freely=True)
-        return (await self._ask(request, _CallList)).calls
+        """The names of the calls that are `live` or `queued`, `PAGES` pages of them at most."""
+        names: dict[str, None] = {}
+        for page in range(PAGES):
+            query = {"status": status, "limit": str(PAGE), "offset": str(page * PAGE)}
+            request = _Request("GET", "/Call/", query=query, freely=True)
+            found = (await self._ask(request, _CallList)).calls
+            known = len(names)
+            names.update(dict.fromkeys(found))
+            if len(found) < PAGE or len(names) == known:
+                break
+        return list(names)
 
     async def current(self, uuid: str, status: str) -> LiveCall:
         """Read a call that is `live` or `queued`. LineGone: it is not."""

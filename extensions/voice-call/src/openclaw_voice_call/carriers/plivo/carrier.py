@@ -50,8 +50,6 @@ LONGEST_CALL_S: Final = 86_399
 CLOCK_SKEW_S: Final = 5.0
 LOOKUP_WINDOW_S: Final = 60.0
 """A call that a dial placed began at most this long after the dial."""
-LOOKUP_LIMIT: Final = 50
-"""How many calls of the account are looked at, each with a request of its own."""
 
 _ACKNOWLEDGED: Final = WebhookReply(status=200)
 
@@ -139,14 +137,11 @@ class PlivoCarrier(Carrier):
     async def find(self, order: DialOrder) -> CarrierCallId | None:
         """The oldest call between the two numbers that the dial can have created, or None.
 
-        Plivo lists queued and live calls by name only, so each is looked at, `LOOKUP_LIMIT` at
-        most.
+        Plivo lists queued and live calls by name only, so each is looked at.
         """
-        room = LOOKUP_LIMIT
         for status in ("queued", "live"):
             fitting: list[tuple[str, str]] = []
-            for uuid in (await self._api.listed(status))[:room]:
-                room -= 1
+            for uuid in await self._api.listed(status):
                 try:
                     call = await self._api.current(uuid, status)
                 except LineGone:
