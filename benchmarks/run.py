@@ -19,6 +19,7 @@ from typing import Final
 
 import msgspec
 
+from benchmarks import flood
 from benchmarks.startup import Startup, measure_startup
 from benchmarks.webhooks import History, Load, measure_history, measure_loads
 
@@ -32,6 +33,7 @@ class Results(msgspec.Struct):
     """By event loop: `asyncio`, and `uvloop` where the extra `fast` is installed."""
     history: list[History]
     startup: Startup
+    floods: list[flood.Flood]
 
 
 async def measure(folder: Path, *, quick: bool) -> Results:
@@ -52,7 +54,9 @@ async def measure(folder: Path, *, quick: bool) -> Results:
     )
     _say("start")
     startup = await measure_startup(folder / "startup", runs=1 if quick else 3)
-    return Results(_machine(), loads, history, startup)
+    _say("webhooks in a flood of strangers")
+    floods = await flood.measure_floods(folder / "flood", share=0.1 if quick else 1.0)
+    return Results(_machine(), loads, history, startup, floods)
 
 
 def table(results: Results) -> str:
@@ -89,6 +93,7 @@ def table(results: Results) -> str:
             ("memory before the first call", f"{start.memory_mb:.0f} MB", ""),
         ],
     )
+    lines += _table(flood.HEAD, flood.rows(results.floods))
     return "\n".join(lines)
 
 
