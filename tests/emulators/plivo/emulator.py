@@ -24,9 +24,10 @@ from tests.emulators.plivo.webhooks import (
 )
 from tests.emulators.twilio.clock import Changes, Clock, Tasks
 from tests.emulators.twilio.people import Person
+from tests.secrecy import secret
 
 AUTH_ID = "MA0123456789ABCDEFGH"
-AUTH_TOKEN = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNk"
+AUTH_TOKEN = secret("plivo")
 """Defaults for tests; neither exists at Plivo."""
 
 

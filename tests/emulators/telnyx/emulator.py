@@ -21,8 +21,9 @@ from tests.emulators.telnyx.rest import RestApi, RestRequest
 from tests.emulators.telnyx.webhooks import Delivery, Webhook, WebhookSender
 from tests.emulators.twilio.clock import Changes, Clock, Tasks
 from tests.emulators.twilio.people import Person
+from tests.secrecy import secret
 
-API_KEY = "KEY0123456789ABCDEF_emulated"
+API_KEY = secret("telnyx")
 CONNECTION_ID = "1684641123236054244"
 PRIVATE_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
 PUBLIC_KEY = "ebVWLo/mVPlAeLES6KmLp5AfhTrmlb7X4OORC60ElmQ="
