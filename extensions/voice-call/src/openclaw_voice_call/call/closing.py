@@ -20,6 +20,9 @@ from openclaw_voice_call.call.types import (
 LINE_SLACK_S: Final = 60.0
 """How much longer than its limits a leg can live at a carrier that was given these limits."""
 DEFAULT_REAPER_S: Final = 120.0
+_GIVEN_UP: Final = frozenset({EndReason.NO_ANSWER, EndReason.HANGUP_BOT})
+"""What carriers call it when a caller leaves before the answer: not answered, or cancelled. Where
+it was us, the end is decided before."""
 
 
 def end(draft: Draft, reason: EndReason, detail: str | None = None) -> None:
@@ -74,6 +77,8 @@ def down(draft: Draft, reason: EndReason, detail: str | None = None) -> None:
 
 def judge_remote_end(record: CallRecord, said: EndReason) -> EndReason:
     """What a leg's end means. "Completed" only tells that it was up: who hung up is known here."""
+    if record.direction is Direction.INBOUND and said in _GIVEN_UP:
+        return EndReason.HANGUP_USER
     if said is not EndReason.COMPLETED or record.phase is not Phase.UP:
         return said
     told = record.settings.mode is Mode.NOTIFY and record.message_said
