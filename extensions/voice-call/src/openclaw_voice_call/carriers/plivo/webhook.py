@@ -26,6 +26,7 @@ from openclaw_voice_call.call.events import (
     LineSeen,
     StepReached,
 )
+from openclaw_voice_call.call.phone import normalise
 from openclaw_voice_call.call.script import StepRef
 from openclaw_voice_call.call.types import CarrierCallId, Direction, EndReason
 from openclaw_voice_call.carriers.plivo.links import LinkSeal
@@ -75,7 +76,6 @@ _ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _CODE: Final = re.compile(r"[0-9]{1,6}", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9 ,./()'_-]{1,80}")
 _KEYS: Final = re.compile(r"[0-9A-D*#]{1,64}")
-_NUMBER: Final = re.compile(r"[1-9][0-9]{6,14}")
 _WITHHELD: Final = frozenset(
     {"", "anonymous", "restricted", "unavailable", "unknown", "private", "blocked"}
 )
@@ -281,4 +281,4 @@ def caller(number: str) -> str:
 
 def _plus(number: str) -> str:
     """Plivo writes E.164 without its plus; what is no such number stays as it is."""
-    return f"+{number}" if _NUMBER.fullmatch(number) else number
+    return normalise(f"+{number}") or number
