@@ -1,5 +1,6 @@
 """The load profiles in small; `make soak` and `python -m tests.load.driver flood` go further."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,10 @@ from tests.load.companies import EMULATED
 from tests.load.flood import flood
 from tests.load.soak import SoakPlan, soak
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [
+    pytest.mark.timeout(240),
+    pytest.mark.skipif(sys.platform != "linux", reason="what a process holds is read from /proc"),
+]
 
 
 @pytest.mark.scenario("A9", "F93", carrier="twilio")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -19,6 +21,8 @@ from openclaw.errors import OpenClawError
 from openclaw.gateway import Ending, Gateway, ReadyGateway
 
 END_WITHIN_S = 10.0
+OPEN_FILES = 8192
+"""Descriptors: connections of clients, carriers and vendors, journals and logs."""
 
 
 def run_gateway(overrides: Mapping[str, object], profile: str | None) -> None:
@@ -27,6 +31,7 @@ def run_gateway(overrides: Mapping[str, object], profile: str | None) -> None:
     SIGTERM and SIGINT end it in order and within ten seconds, a second one at once; SIGUSR1
     restarts it: the process replaces itself, keeping its PID.
     """
+    _allow_files(OPEN_FILES)
     try:
         loaded = load_config(os.environ, Path.cwd(), overrides, profile=profile)
         gateway = Gateway(loaded, console=sys.stderr)
@@ -41,6 +46,17 @@ def run_gateway(overrides: Mapping[str, object], profile: str | None) -> None:
     if ending == "restart":
         sys.stdout.flush()
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+
+
+def _allow_files(wanted: int) -> None:
+    """Many systems give a process 256 or 1024 descriptors and let it ask for more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        # macOS may refuse what it calls allowed; then it stays as it was.
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _serve(gateway: Gateway, state_dir: Path) -> Ending:

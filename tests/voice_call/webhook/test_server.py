@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import socket
 from collections.abc import AsyncGenerator
@@ -15,7 +16,7 @@ from openclaw_voice_call.webhook.gate import GateLimits
 from openclaw_voice_call.webhook.pipeline import WebhookPipeline
 from openclaw_voice_call.webhook.public_url import UrlPolicy
 from openclaw_voice_call.webhook.server import ServerLimits, WebhookServer
-from openclaw_voice_call.webhook.sockets import SocketLimits
+from openclaw_voice_call.webhook.sockets import SocketLimits, affordable
 from tests.voice_call.webhook.fakes import SIGNATURE, Desk, HmacCarrier, sign
 
 PATH = "/voice/webhook"
@@ -387,6 +388,32 @@ async def test_connections_of_strangers_are_limited_those_of_the_carrier_are_not
         assert await elsewhere.status() == 200
         last = await it.connect(from_host="127.0.0.3")
         assert await last.status() == 503
+
+
+async def test_strangers_leave_descriptors_for_calls() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    in_use = len(os.listdir("/dev/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (in_use + 120, hard))
+    try:
+        most = (in_use + 120) // 2
+        async with house(ServerLimits(sockets=SocketLimits(first_request_s=WAIT_S))) as it:
+            # Both ends of each connection are in this process.
+            silent = [await it.connect("127.0.0.2") for _ in range(most // 2 + 1)]
+            assert await silent[-1].status() == 503
+            carrier = await it.connect()
+            await carrier.say(signed())
+            assert await carrier.status() == 200
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize(
+    ("files", "connections", "strangers"),
+    [(-1, 1024, 256), (65_536, 1024, 256), (1024, 512, 256), (256, 128, 64)],
+)
+def test_the_limits_fit_the_process(files: int, connections: int, strangers: int) -> None:
+    limits = affordable(SocketLimits(), files)
+    assert (limits.connections, limits.strangers_per_address) == (connections, strangers)
 
 
 @pytest.mark.scenario("F95")

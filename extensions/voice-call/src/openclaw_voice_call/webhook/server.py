@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -14,7 +15,13 @@ from openclaw_voice_call.errors import NotReady
 from openclaw_voice_call.interfaces.carrier import WebhookReply, WebhookRequest
 from openclaw_voice_call.setup.probe import HEADER
 from openclaw_voice_call.webhook.gate import Admission, AdmissionGate, GateLimits
-from openclaw_voice_call.webhook.sockets import COMMON_HEADERS, Connection, SocketLimits, Sockets
+from openclaw_voice_call.webhook.sockets import (
+    COMMON_HEADERS,
+    Connection,
+    SocketLimits,
+    Sockets,
+    affordable,
+)
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +94,8 @@ class WebhookServer:
 
     async def start(self) -> None:
         """Listen. Raises NotReady when the address cannot be had."""
-        self._sockets = Sockets(self._handle, self._limits.sockets)
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._sockets = Sockets(self._handle, affordable(self._limits.sockets, files))
         try:
             self._listener = await asyncio.get_running_loop().create_server(
                 self._sockets, self._host, self._port, backlog=BACKLOG, reuse_address=True

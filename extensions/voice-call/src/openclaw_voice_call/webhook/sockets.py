@@ -39,6 +39,17 @@ class SocketLimits(msgspec.Struct, frozen=True):
     """How long the rest of a refused body is thrown away, so that the refusal can be read."""
 
 
+def affordable(limits: SocketLimits, files: int) -> SocketLimits:
+    """The limits in a process that may have `files` descriptors open (negative: any number).
+
+    Half of them are for what calls need: the journal, logs, requests to carriers and vendors. And
+    no address may take all of what is left.
+    """
+    connections = limits.connections if files < 0 else min(limits.connections, files // 2)
+    strangers = min(limits.strangers_per_address, connections // 2)
+    return msgspec.structs.replace(limits, connections=connections, strangers_per_address=strangers)
+
+
 class Connection(web.RequestHandler):
     """One connection; see aiohttp's RequestHandler."""
 
