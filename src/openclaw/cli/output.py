@@ -41,7 +41,16 @@ def fail(text: str, remedy: str | None = None, code: int = 1) -> NoReturn:
 
 
 def explained(error: OpenClawError) -> tuple[str, str | None]:
-    """What went wrong and what to do about it, for any of the host's errors."""
+    """What to print of any of the host's errors: what went wrong, what to do about it."""
+    text, remedy = told(error)
+    # Remedies from the gateway are said in its words, which need not read as a line of their own.
+    if remedy and isinstance(error, GatewayRefused | RpcFailed):
+        remedy = f"Remedy: {remedy}"
+    return text, remedy
+
+
+def told(error: OpenClawError) -> tuple[str, str | None]:
+    """What went wrong and what to do about it, as scripts get it."""
     match error:
         case GatewayUnreachable(refused=True) if urlsplit(error.url).hostname in _LOOPBACK:
             return f"no gateway is running at {error.url}", "Start it with: openclaw gateway run"
@@ -50,10 +59,10 @@ def explained(error: OpenClawError) -> tuple[str, str | None]:
         case GatewayTimeout():
             return str(error), "See what it is doing with: openclaw gateway status, openclaw logs"
         case GatewayRefused():
-            return f"the gateway refused: {error.message}", f"Remedy: {error.remedy}"
+            return f"the gateway refused: {error.message}", error.remedy
         case RpcFailed():
             remedy = error.details.get("remedy")
-            return error.message, f"Remedy: {remedy}" if isinstance(remedy, str) else None
+            return error.message, remedy if isinstance(remedy, str) else None
         case GatewayRunning():
             return str(error), "Stop it first; see: openclaw gateway status"
         case PluginInstallError():
@@ -72,7 +81,7 @@ def explained(error: OpenClawError) -> tuple[str, str | None]:
 
 def error_json(error: OpenClawError) -> dict[str, object]:
     """The error as scripts get it: `{ok: false, error: {type, code, message, ...}}`."""
-    text, remedy = explained(error)
+    text, remedy = told(error)
     shape: dict[str, object] = {"type": type(error).__name__, "code": _code(error), "message": text}
     if isinstance(error, RpcFailed):
         shape["details"] = dict(error.details)

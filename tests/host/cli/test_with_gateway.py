@@ -139,6 +139,12 @@ def test_unauthorised_ends_with_advice_and_starts_nothing(home: Home) -> None:
         assert done.stdout == ""
         assert "unauthorized: gateway token mismatch" in done.stderr
         assert "Remedy: use the token that the running gateway was started with" in done.stderr
+        done = home.cli("gateway", verb, *method, "--json", "--url", target, "--token", "wrong")
+        assert done.returncode == 1
+        if verb == "call":
+            error = json.loads(done.stdout)["error"]
+            assert error["code"] == "AUTH_TOKEN_MISMATCH"
+            assert error["remedy"].startswith("use the token that the running gateway")
 
 
 def _invoke(home: Home, body: object, token: str) -> tuple[int, object]:
