@@ -1,7 +1,9 @@
 """Carries a call's commands out at its carrier, and reports what came of them as events.
 
-Two lanes a call: one does things in order, and hanging up overtakes it. Nothing here decides: a
-failure becomes an event, and what follows from it is the machine's business.
+Three lanes a call: placing it, what is done on it in order, and hanging up, which overtakes both.
+Placing has its own because the leg may be answered, and wait for our words, before the carrier has
+answered the dial. Nothing here decides: a failure becomes an event, and what follows from it is the
+machine's business.
 """
 
 from __future__ import annotations
@@ -53,17 +55,20 @@ class Performer:
         self._tasks = tasks
         self._record = record
         self._post = post
+        self._placing = Lane("placing lane", tasks)
         self._lane = Lane("carrier lane", tasks)
         self._hanging_up: asyncio.Task[None] | None = None
 
     def begin(self, command: Command) -> None:
         """Queue a command; the machine gives each one once, so the queue is short."""
         if isinstance(command, HangUpLine):
+            self._placing.clear()
             self._lane.clear()
             if self._hanging_up is None or self._hanging_up.done():
                 self._hanging_up = self._tasks.spawn("hang up", self._hang_up())
             return
-        self._lane.put(partial(self._perform, command))
+        lane = self._placing if isinstance(command, Dial | Lookup) else self._lane
+        lane.put(partial(self._perform, command))
 
     def line_is_down(self) -> None:
         """There is nothing left to hang up. A dial goes on: what it places would be a stray leg."""
@@ -72,6 +77,7 @@ class Performer:
 
     def stop(self) -> None:
         """Cancel what is under way: the call is left as it is."""
+        self._placing.stop()
         self._lane.stop()
         self.line_is_down()
 
