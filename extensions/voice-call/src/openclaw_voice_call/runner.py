@@ -37,6 +37,9 @@ SILENCE_S: Final = 10.0
 """A line that listens asks again every few seconds. One that has not asked for this long is looked
 up at its carrier: it may be gone without a word, as an inbound call is whose number has no status
 callback."""
+QUIET_S: Final = 30.0
+"""A line that is told by command asks for nothing, and while nobody speaks it is quiet. After this
+long it is looked up: the one message of its end may be lost."""
 DISTRESS_RETRY_S: Final = 2.0
 INSIST_S: Final = 0.3
 
@@ -299,14 +302,15 @@ class CallRunner:
         return self._parts.clock.monotonic() < self._returning_until
 
     def _expect_line(self) -> None:
-        """Begin to wait anew for the line to ask, if it is one that listens and asks."""
+        """Begin to wait anew for a sign of a line that listens."""
         if self._silence is not None:
             self._silence.cancel()
             self._silence = None
         record = self.record
         up = record.phase is Phase.UP and not record.closing and not self._stopped
-        if up and self._features.markup and isinstance(record.script.current, Listen):
-            self._silence = self._parts.clock.call_later(SILENCE_S, self._look_up_line)
+        if up and isinstance(record.script.current, Listen):
+            patience_s = SILENCE_S if self._features.markup else QUIET_S
+            self._silence = self._parts.clock.call_later(patience_s, self._look_up_line)
 
     def _look_up_line(self) -> None:
         self._silence = None
