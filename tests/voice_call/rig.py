@@ -143,6 +143,7 @@ async def rig(
     state_dir: Path,
     *people: Mapping[str, object],
     agents: FakeAgents | None = None,
+    clock: Clock | None = None,
     **config: object,
 ) -> AsyncGenerator[Rig]:
     """Runs the plugin with the mock carrier at 50 times the usual speed."""
@@ -158,7 +159,7 @@ async def rig(
     assert parsed.config is not None, parsed.problems
     fake = agents or FakeAgents()
     tasks = Supervisor("rig", logging.getLogger("rig"))
-    api = FakeApi(state_dir, SystemClock(), fake, tasks, config=section)
+    api = FakeApi(state_dir, clock or SystemClock(), fake, tasks, config=section)
     runtime = await VoiceCallRuntime.start(
         api, parsed.config, resolve_credentials(parsed.config, {})
     )
