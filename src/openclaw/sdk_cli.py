@@ -6,7 +6,7 @@ Errors of the host may be left to it: they end in `error: text`, a remedy, and e
 
 from openclaw.cli.output import complain, explained, fail, print_json
 from openclaw.cli.plugin_section import PluginSection, plugin_section
-from openclaw.cli.rpc import connect, gateway_options, target_of
+from openclaw.cli.rpc import GatewayChoice, connect, gateway_options, target_of
 from openclaw.errors import (
     ConfigError,
     GatewayCallError,
@@ -20,6 +20,7 @@ from openclaw.errors import (
 __all__ = [
     "ConfigError",
     "GatewayCallError",
+    "GatewayChoice",
     "GatewayRefused",
     "GatewayTimeout",
     "GatewayUnreachable",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from typing import cast
+from typing import Unpack, cast
 
 import click
 
-from openclaw.cli.output import complain, error_json, explained, fail, print_json
-from openclaw.cli.rpc import connect, context_of, gateway_options, target_of
+from openclaw.cli.output import complain, error_json, explained, fail, print_json, told
+from openclaw.cli.rpc import GatewayChoice, connect, context_of, gateway_options, target_of
 from openclaw.errors import GatewayCallError, OpenClawError
 
 _PROBE_TIMEOUT_S = 5.0
@@ -79,15 +79,12 @@ def status(
     ctx: click.Context,
     as_json: bool,
     no_probe: bool,
-    url: str | None,
-    token: str | None,
-    password: str | None,
-    timeout: int,
+    **choice: Unpack[GatewayChoice],
 ) -> None:
     """Show which gateway is meant and whether it answers; the exit status is 0 either way."""
     from openclaw.gateway_lock import holder
 
-    target = target_of(ctx, url, token, password)
+    target = target_of(ctx, choice)
     facts = holder(target.state_dir, target.config_path) if target.local else None
     report: dict[str, object] = {
         "config": {"path": str(target.config_path), "exists": target.config_path.exists()},
@@ -98,31 +95,27 @@ def status(
         f"Gateway: {target.url}" + (f" (PID {facts.pid})" if facts else ""),
     ]
     if not no_probe:
-        probe = _probe(ctx, url, token, password, timeout / 1000)
-        report["rpc"] = probe
-        lines.append("RPC probe: ok" if probe["ok"] else f"RPC probe: failed: {probe['error']}")
-        if probe.get("remedy"):
-            lines.append(str(probe["remedy"]))
+        failure = _probe(ctx, choice)
+        if failure is None:
+            report["rpc"] = {"ok": True}
+            lines.append("RPC probe: ok")
+        else:
+            (text, remedy), (_, printed) = told(failure), explained(failure)
+            report["rpc"] = {"ok": False, "error": text, "remedy": remedy}
+            lines += [f"RPC probe: failed: {text}", *([printed] if printed else [])]
     if as_json:
         print_json(report)
     else:
         click.echo("\n".join(lines))
 
 
-def _probe(
-    ctx: click.Context,
-    url: str | None,
-    token: str | None,
-    password: str | None,
-    timeout_s: float,
-) -> dict[str, object]:
+def _probe(ctx: click.Context, choice: GatewayChoice) -> OpenClawError | None:
     try:
-        with connect(ctx, url=url, token=token, password=password, timeout_s=timeout_s) as client:
-            client.call("status", timeout=timeout_s)
+        with connect(ctx, choice) as client:
+            client.call("status", timeout=choice["timeout"] / 1000)
     except OpenClawError as error:
-        text, remedy = explained(error)
-        return {"ok": False, "error": text, "remedy": remedy}
-    return {"ok": True}
+        return error
+    return None
 
 
 @gateway.command("probe")
@@ -132,17 +125,14 @@ def _probe(
 def probe(
     ctx: click.Context,
     as_json: bool,
-    url: str | None,
-    token: str | None,
-    password: str | None,
-    timeout: int,
+    **choice: Unpack[GatewayChoice],
 ) -> None:
     """Connect and read what there is to read; exit status 1 if that fails."""
-    target = target_of(ctx, url, token, password)
-    limit = min(timeout / 1000, _PROBE_TIMEOUT_S)
+    target = target_of(ctx, choice)
+    limit = min(choice["timeout"] / 1000, _PROBE_TIMEOUT_S)
     started = time.monotonic()
     try:
-        with connect(ctx, url=url, token=token, password=password, timeout_s=limit) as client:
+        with connect(ctx, choice, timeout_s=limit) as client:
             for method in ("health", "status", "system-presence", "config.get"):
                 client.call(method, timeout=limit)
     except GatewayCallError as error:
@@ -165,14 +155,11 @@ def probe(
 def health(
     ctx: click.Context,
     as_json: bool,
-    url: str | None,
-    token: str | None,
-    password: str | None,
-    timeout: int,
+    **choice: Unpack[GatewayChoice],
 ) -> None:
     """Ask the gateway how it is."""
-    limit = timeout / 1000
-    with connect(ctx, url=url, token=token, password=password, timeout_s=limit) as client:
+    limit = choice["timeout"] / 1000
+    with connect(ctx, choice) as client:
         answer = client.call("health", timeout=limit)
     if as_json:
         print_json(answer)
@@ -195,19 +182,16 @@ def call(
     params: str,
     as_json: bool,
     expect_final: bool,
-    url: str | None,
-    token: str | None,
-    password: str | None,
-    timeout: int,
+    **choice: Unpack[GatewayChoice],
 ) -> None:
     """Call an RPC method, e.g. `openclaw gateway call health`.
 
     --timeout is 10000 ms; a method that waits for a caller's words needs more.
     """
     parsed = _parameters(params)
-    limit = timeout / 1000
+    limit = choice["timeout"] / 1000
     try:
-        with connect(ctx, url=url, token=token, password=password, timeout_s=limit) as client:
+        with connect(ctx, choice) as client:
             answer = client.call(method, parsed, timeout=limit, expect_final=expect_final)
     except GatewayCallError as error:
         if as_json:

@@ -6,13 +6,13 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from openclaw.cli.log_view import parse_line
 from openclaw.cli.output import fail
-from openclaw.cli.rpc import connect, gateway_options, target_of
+from openclaw.cli.rpc import GatewayChoice, connect, gateway_options, target_of
 from openclaw.config.tree import Tree, is_list, is_tree
 from openclaw.errors import GatewayUnreachable
 from openclaw.log_lines import escaped
@@ -44,16 +44,12 @@ def logs(
     follow: bool,
     limit: int,
     as_json: bool,
-    url: str | None,
-    token: str | None,
-    password: str | None,
-    timeout: int,
+    **choice: Unpack[GatewayChoice],
 ) -> None:
     """Show the gateway's log."""
-    target = target_of(ctx, url, token, password)
-    limit_s = timeout / 1000
+    target = target_of(ctx, choice)
     try:
-        client = connect(ctx, url=url, token=token, password=password, timeout_s=limit_s)
+        client = connect(ctx, choice)
     except GatewayUnreachable as error:
         file = _last_log(target) if target.local and error.refused else None
         if file is None:
@@ -67,7 +63,7 @@ def logs(
             params: dict[str, object] = {"limit": limit, "maxBytes": _MAX_BYTES}
             if cursor is not None:
                 params["cursor"] = cursor
-            answer = client.call("logs.tail", params, timeout=limit_s)
+            answer = client.call("logs.tail", params, timeout=choice["timeout"] / 1000)
             return answer if is_tree(answer) else {}
 
         _show(fetch, follow=follow, as_json=as_json)

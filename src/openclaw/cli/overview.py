@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import click
 
 from openclaw.cli.output import print_json
-from openclaw.cli.rpc import connect, gateway_options, target_of
+from openclaw.cli.rpc import GatewayChoice, connect, gateway_options, target_of
 from openclaw.config.tree import Tree, is_list, is_tree, subtree
 
 
@@ -16,14 +18,11 @@ from openclaw.config.tree import Tree, is_list, is_tree, subtree
 def health(
     ctx: click.Context,
     as_json: bool,
-    url: str | None,
-    token: str | None,
-    password: str | None,
-    timeout: int,
+    **choice: Unpack[GatewayChoice],
 ) -> None:
     """Ask the gateway how it is."""
-    limit = timeout / 1000
-    with connect(ctx, url=url, token=token, password=password, timeout_s=limit) as client:
+    limit = choice["timeout"] / 1000
+    with connect(ctx, choice) as client:
         answer = client.call("health", timeout=limit)
     if as_json:
         print_json(answer)
@@ -41,15 +40,12 @@ def health(
 def status(
     ctx: click.Context,
     as_json: bool,
-    url: str | None,
-    token: str | None,
-    password: str | None,
-    timeout: int,
+    **choice: Unpack[GatewayChoice],
 ) -> None:
     """Show gateway, agents and plugins."""
-    limit = timeout / 1000
-    target = target_of(ctx, url, token, password)
-    with connect(ctx, url=url, token=token, password=password, timeout_s=limit) as client:
+    limit = choice["timeout"] / 1000
+    target = target_of(ctx, choice)
+    with connect(ctx, choice) as client:
         answer = client.call("status", timeout=limit)
         well_being = client.call("health", timeout=limit)
         server = subtree(client.hello, "server")

@@ -13,9 +13,15 @@ from typing import ParamSpec, TypeVar, Unpack
 
 import click
 
-from openclaw.sdk_cli import GatewayUnreachable, fail, gateway_options, print_json
+from openclaw.sdk_cli import (
+    GatewayChoice,
+    GatewayUnreachable,
+    fail,
+    gateway_options,
+    print_json,
+)
 from openclaw_voice_call.surfaces.cli_expose import expose
-from openclaw_voice_call.surfaces.cli_gateway import GatewayChoice, VoiceGateway, voice_gateway
+from openclaw_voice_call.surfaces.cli_gateway import VoiceGateway, voice_gateway
 from openclaw_voice_call.surfaces.cli_journal import (
     latency,
     stored_explanation,

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from openclaw.sdk_cli import fail, plugin_section, print_json
 from openclaw_voice_call.errors import ExposureFailed
+from openclaw_voice_call.surfaces.cli_gateway import tell
 from openclaw_voice_call.surfaces.cli_journal import PLUGIN
 from openclaw_voice_call.surfaces.doors import failure_of
 
@@ -77,9 +78,9 @@ def expose(
         hint = {"note": NOTE, "enableUrl": refused.enable_url}
         shown |= {"ok": False, "localUrl": mounts[0].target, "publicUrl": None, "hint": hint}
         print_json(shown)
-        _fail(refused.failed)
+        tell(failure_of(refused.failed))
     except ExposureFailed as failed:
-        _fail(failed)
+        tell(failure_of(failed))
     print_json(shown)
     if mode != "off" and shown["publicUrl"] != config.public_url:
         where = "plugins.entries.voice-call.config.publicUrl"
@@ -156,8 +157,3 @@ def _warn(config: VoiceCallConfig, mode: str) -> None:
             "set tailscale.mode to off and restart the gateway",
             err=True,
         )
-
-
-def _fail(failed: ExposureFailed) -> NoReturn:
-    failure = failure_of(failed)
-    fail(failure.line, f"Remedy: {failure.remedy}" if failure.remedy else None)

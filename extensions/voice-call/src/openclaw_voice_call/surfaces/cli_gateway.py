@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final, NoReturn, Protocol, TypedDict, cast
+from typing import Final, NoReturn, Protocol, cast
 
 import click
 
-from openclaw.sdk_cli import RpcFailed, connect, fail
+from openclaw.sdk_cli import GatewayChoice, RpcFailed, connect, fail
 from openclaw_voice_call.surfaces.doors import Failure
 
 UNKNOWN_METHOD: Final = "unknown method: voicecall."
@@ -16,15 +16,6 @@ NOT_OFFERED: Final = (
     "this gateway runs without the plugin or without this method; see: openclaw plugins doctor, "
     "and enable it with: openclaw config set plugins.entries.voice-call.enabled true"
 )
-
-
-class GatewayChoice(TypedDict):
-    """What `gateway_options` gives to a verb; `timeout` in ms."""
-
-    url: str | None
-    token: str | None
-    password: str | None
-    timeout: int
 
 
 class Announcement(Protocol):
@@ -82,23 +73,15 @@ def voice_gateway(ctx: click.Context, choice: GatewayChoice) -> Generator[VoiceG
     Raises GatewayUnreachable, GatewayRefused, GatewayTimeout and ConfigError, which the host's
     command line explains.
     """
-    patience_s = choice["timeout"] / 1000
-    client = connect(
-        ctx,
-        url=choice["url"],
-        token=choice["token"],
-        password=choice["password"],
-        timeout_s=patience_s,
-    )
-    with client:
+    with connect(ctx, choice) as client:
         try:
-            yield VoiceGateway(client, patience_s)
+            yield VoiceGateway(client, choice["timeout"] / 1000)
         except RpcFailed as error:
-            _tell(error)
+            tell(failure_on_wire(error))
 
 
-def _tell(error: RpcFailed) -> NoReturn:
-    failure = failure_on_wire(error)
+def tell(failure: Failure) -> NoReturn:
+    """End the verb with the failure's text, code and remedy."""
     fail(failure.line, f"Remedy: {failure.remedy}" if failure.remedy else None)
 
 

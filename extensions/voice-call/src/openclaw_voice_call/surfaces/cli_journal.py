@@ -12,6 +12,7 @@ import click
 
 from openclaw.sdk_cli import GatewayUnreachable, fail, plugin_section, print_json, target_of
 from openclaw_voice_call.errors import VoiceCallError
+from openclaw_voice_call.surfaces.cli_gateway import tell
 from openclaw_voice_call.surfaces.cli_view import masked_json
 from openclaw_voice_call.surfaces.doors import failure_of
 
@@ -160,8 +161,7 @@ def _journal(path: Path) -> Generator[JournalReader]:
         with open_reader(path) as journal:
             yield journal
     except VoiceCallError as error:
-        failure = failure_of(error)
-        fail(failure.line, f"Remedy: {failure.remedy}" if failure.remedy else None)
+        tell(failure_of(error))
 
 
 def _follow_journal(path: Path, since: int, poll_s: float) -> Iterator[FollowedFact]:

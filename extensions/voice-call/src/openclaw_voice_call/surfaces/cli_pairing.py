@@ -7,8 +7,8 @@ from typing import Final, Unpack, cast
 
 import click
 
-from openclaw.sdk_cli import gateway_options, print_json
-from openclaw_voice_call.surfaces.cli_gateway import GatewayChoice, voice_gateway
+from openclaw.sdk_cli import GatewayChoice, gateway_options, print_json
+from openclaw_voice_call.surfaces.cli_gateway import voice_gateway
 from openclaw_voice_call.surfaces.cli_view import aligned, local_time, masked, one_line
 
 _HEAD: Final = ("NUMBER", "CODE", "ASKED", "EXPIRES", "CALLS")

@@ -14,6 +14,7 @@ from typing import Final, TypeAlias, Unpack, cast
 import click
 
 from openclaw.sdk_cli import (
+    GatewayChoice,
     GatewayUnreachable,
     fail,
     gateway_options,
@@ -22,7 +23,7 @@ from openclaw.sdk_cli import (
     target_of,
 )
 from openclaw_voice_call.errors import VoiceCallError
-from openclaw_voice_call.surfaces.cli_gateway import GatewayChoice, VoiceGateway, voice_gateway
+from openclaw_voice_call.surfaces.cli_gateway import VoiceGateway, tell, voice_gateway
 from openclaw_voice_call.surfaces.cli_journal import PLUGIN, journal_path
 from openclaw_voice_call.surfaces.cli_view import one_line
 from openclaw_voice_call.surfaces.cli_waiting import await_end, shortfall
@@ -219,8 +220,7 @@ def _asking(ctx: click.Context, choice: GatewayChoice) -> Generator[Ask]:
         try:
             yield _methods_here(ctx)
         except VoiceCallError as error:
-            failure = failure_of(error)
-            fail(failure.line, f"Remedy: {failure.remedy}" if failure.remedy else None)
+            tell(failure_of(error))
 
 
 def _over_rpc(
