@@ -14,7 +14,6 @@ import pytest
 from aiohttp import web
 
 from openclaw_voice_call.carriers.plivo.api import (
-    BODY_LIMIT,
     PAGES,
     CallDetail,
     LiveCall,
@@ -22,6 +21,7 @@ from openclaw_voice_call.carriers.plivo.api import (
     PlivoSettings,
     PlivoTimeouts,
 )
+from openclaw_voice_call.carriers.rest import BODY_LIMIT
 from openclaw_voice_call.errors import (
     CarrierBusy,
     CarrierError,

@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from openclaw_voice_call.carriers.rest import BODY_LIMIT
 from openclaw_voice_call.carriers.telnyx.api import (
-    BODY_LIMIT,
     PAGES,
     CallResource,
     TelnyxApi,

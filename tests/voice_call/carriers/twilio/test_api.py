@@ -13,13 +13,13 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from openclaw_voice_call.carriers.rest import BODY_LIMIT
 from openclaw_voice_call.carriers.twilio.api import CallResource, TwilioApi
 from openclaw_voice_call.carriers.twilio.rest import (
-    BODY_LIMIT,
-    TwilioRest,
     TwilioSettings,
     TwilioTimeouts,
     api_base,
+    rest_client,
 )
 from openclaw_voice_call.errors import (
     CarrierBusy,
@@ -120,7 +120,7 @@ async def client(
 ) -> AsyncGenerator[TwilioApi]:
     settings = TwilioSettings(ACCOUNT, SECRET, base_url=url)
     async with aiohttp.ClientSession() as session:
-        rest = TwilioRest(settings, session, timeouts=IMPATIENT, sleep=pause, jitter=lambda: 0.5)
+        rest = rest_client(settings, session, timeouts=IMPATIENT, sleep=pause, jitter=lambda: 0.5)
         yield TwilioApi(rest)
 
 

@@ -7,15 +7,15 @@ applications and numbers.
 
 from __future__ import annotations
 
-from base64 import b64encode
 from typing import Final
 from urllib.parse import quote
 
 import msgspec
 
-from openclaw_voice_call.carriers.administration import Administration, Nothing
-from openclaw_voice_call.carriers.plivo.api import API_VERSION
+from openclaw_voice_call.carriers.administration import Administration
+from openclaw_voice_call.carriers.plivo.api import account_root
 from openclaw_voice_call.carriers.plivo.build import plivo_settings
+from openclaw_voice_call.carriers.rest import Nothing, basic_authorization
 from openclaw_voice_call.carriers.setup import AccountSetup
 from openclaw_voice_call.errors import CarrierRefused
 from openclaw_voice_call.interfaces.carrier_setup import AccountReport, Routing, Setting
@@ -58,12 +58,10 @@ class _Number(msgspec.Struct, frozen=True):
 def build_setup(setup: AccountSetup) -> PlivoSetup:
     """Raises NotConfigured when the credentials are another carrier's."""
     settings = plivo_settings(setup.config, setup.credentials)
-    pair = b64encode(f"{settings.auth_id}:{settings.auth_token}".encode()).decode()
-    base = settings.base_url.rstrip("/")
     administration = Administration(
         "Plivo",
-        f"{base}/{API_VERSION}/Account/{quote(settings.auth_id, safe='')}",
-        headers={"Authorization": f"Basic {pair}"},
+        account_root(settings),
+        authorization=basic_authorization(settings.auth_id, settings.auth_token),
         hidden=(settings.auth_token, settings.auth_id),
         credentials_remedy="Check plivo.authId and plivo.authToken.",
         session=setup.session,

@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from openclaw_voice_call.carriers.administration import Administration, Nothing
+from openclaw_voice_call.carriers.administration import Administration
+from openclaw_voice_call.carriers.rest import Nothing
 from openclaw_voice_call.carriers.setup import AccountSetup
 from openclaw_voice_call.carriers.telnyx.api import DEFAULT_BASE_URL, api_base
 from openclaw_voice_call.credentials import TelnyxCredentials
@@ -60,7 +61,7 @@ def build_setup(setup: AccountSetup) -> TelnyxSetup:
     administration = Administration(
         "Telnyx",
         api_base(setup.config.telnyx.base_url or DEFAULT_BASE_URL),
-        headers={"Authorization": f"Bearer {key}"},
+        authorization=f"Bearer {key}",
         hidden=(key,),
         credentials_remedy="Check telnyx.apiKey: it must be a key of the API v2.",
         session=setup.session,

@@ -17,7 +17,7 @@ from openclaw_voice_call.carriers.twilio.markup import (
     render,
     with_retries,
 )
-from openclaw_voice_call.carriers.twilio.rest import TwilioRest, TwilioSettings, TwilioTimeouts
+from openclaw_voice_call.carriers.twilio.rest import TwilioSettings, TwilioTimeouts, rest_client
 from openclaw_voice_call.carriers.twilio.signature import SIGNATURE_HEADER
 from openclaw_voice_call.carriers.twilio.webhook import (
     END_REASONS,
@@ -67,7 +67,7 @@ class TwilioCarrier(Carrier):
     ) -> None:
         self._settings = settings
         self._links = links
-        self._api = TwilioApi(TwilioRest(settings, session, timeouts=timeouts or TwilioTimeouts()))
+        self._api = TwilioApi(rest_client(settings, session, timeouts=timeouts or TwilioTimeouts()))
 
     @property
     def name(self) -> str:

@@ -12,15 +12,10 @@ from urllib.parse import quote
 
 import msgspec
 
+from openclaw_voice_call.carriers.rest import Request, RestClient
 from openclaw_voice_call.carriers.setup import AccountSetup
 from openclaw_voice_call.carriers.twilio.build import twilio_settings
-from openclaw_voice_call.carriers.twilio.rest import (
-    Repeat,
-    Request,
-    TwilioRest,
-    TwilioSettings,
-    TwilioTimeouts,
-)
+from openclaw_voice_call.carriers.twilio.rest import TwilioSettings, TwilioTimeouts, rest_client
 from openclaw_voice_call.interfaces.carrier_setup import AccountReport, Routing, Setting
 
 _NUMBERS: Final = "/IncomingPhoneNumbers.json"
@@ -60,18 +55,18 @@ class _NumberPage(msgspec.Struct, frozen=True):
 def build_setup(setup: AccountSetup) -> TwilioSetup:
     """Raises NotConfigured when the credentials are another carrier's."""
     settings = twilio_settings(setup.config, setup.credentials)
-    return TwilioSetup(settings, TwilioRest(settings, setup.session, timeouts=TwilioTimeouts()))
+    return TwilioSetup(settings, rest_client(settings, setup.session, timeouts=TwilioTimeouts()))
 
 
 class TwilioSetup:
     """Implements `interfaces.carrier_setup.CarrierSetupDoor`."""
 
-    def __init__(self, settings: TwilioSettings, rest: TwilioRest) -> None:
+    def __init__(self, settings: TwilioSettings, rest: RestClient) -> None:
         self._account_sid = settings.account_sid
         self._rest = rest
 
     async def check_account(self) -> AccountReport:
-        request = Request("GET", ".json", repeat=Repeat.FREELY)
+        request = Request("GET", ".json", freely=True)
         account, server_time = await self._rest.ask_dated(request, _Account)
         remarks = ()
         if account.type == "Trial":
@@ -89,7 +84,7 @@ class TwilioSetup:
 
     async def routing(self, number: str) -> Routing | None:
         query = (("PhoneNumber", number),)
-        request = Request("GET", _NUMBERS, query=query, repeat=Repeat.FREELY)
+        request = Request("GET", _NUMBERS, query=query, freely=True)
         page = await self._rest.ask(request, _NumberPage)
         # Twilio also finds numbers that only contain what was asked for.
         found = next(
@@ -120,7 +115,7 @@ class TwilioSetup:
             if not (on_trunk and each.name in _IGNORED_WITH_TRUNK):
                 by_resource.setdefault(each.resource, []).append((each.name, each.value))
         for resource, form in by_resource.items():
-            request = Request("POST", f"/{resource}.json", form=form, repeat=Repeat.FREELY)
+            request = Request("POST", f"/{resource}.json", form=form, freely=True)
             await self._rest.ask(request, _Number)
 
 
