@@ -61,7 +61,7 @@ class GatewayFacts:
 
     def _agent_ids(self) -> Sequence[str]:
         config = self.loaded.config.agents
-        listed = [*config.entries, *(each.id for each in config.list if each.id)]
+        listed = [*config.entries, *(each.id for each in config.list)]
         return list(dict.fromkeys([self._default_agent, *listed]))
 
     def _config(self) -> Mapping[str, object]:

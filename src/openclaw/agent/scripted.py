@@ -14,10 +14,10 @@ import re
 from collections.abc import AsyncGenerator
 from typing import Annotated, Literal, assert_never
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, Field
 
 from openclaw.agent.prompt import Prompt
+from openclaw.config.model_base import Items, Section
 from openclaw.errors import ModelRefused, ModelTimeout, ModelUnreachable
 
 Failure = Literal["error", "refused", "cut", "empty", "hang", "timeout"]
@@ -33,10 +33,8 @@ def _compiles(pattern: str) -> str:
     return pattern
 
 
-class Rule(BaseModel):
+class Rule(Section):
     """What to reply when the caller's words match."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
 
     model: str | None = None
     """Only for `scripted/<model>`."""
@@ -51,12 +49,10 @@ class Rule(BaseModel):
     fail: Failure | None = None
 
 
-class Script(BaseModel):
+class Script(Section):
     """All that a scripted model knows: the first rule that matches answers, else the default."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
-
-    rules: tuple[Rule, ...] = ()
+    rules: Items[Rule] = ()
     default: str = "You said: {text}"
 
     def rule_for(self, model: str, text: str) -> Rule:

@@ -1,29 +1,19 @@
-"""The sections `agents` and `models` of the configuration, as far as we use them.
-
-Both belong to files that other OpenClaw programs share, so keys that we do not know are left alone,
-while those that we know are checked.
-"""
+"""What the agent runtime takes from the sections `agents` and `models` of the configuration."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-)
-from pydantic.alias_generators import to_camel
+from pydantic import SecretStr
 
 from openclaw.agent.scripted import Script
+from openclaw.config.model_agents import AgentsConfig, ModelProvider, ModelsConfig
+from openclaw.config.model_base import SharedSection
 from openclaw.config.problem import ConfigProblem
-from openclaw.config.tree import is_tree
+from openclaw.config.tree import is_tree, lookup
+from openclaw.config.validate import validate
 from openclaw.errors import ConfigError
 
 DEFAULT_MODEL = "openai/gpt-4o-mini"
@@ -32,58 +22,14 @@ SCRIPTED = "scripted"
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 OPENAI_CHAT = "openai-completions"
 
-_S = TypeVar("_S", bound=BaseModel)
 _UNRESOLVED = re.compile(r"\$\{([A-Z_][A-Z0-9_]*)\}")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        extra="ignore", frozen=True, alias_generator=to_camel, hide_input_in_errors=True
-    )
+class _Sections(SharedSection):
+    """The sections of the file that are read here."""
 
-
-class ModelChoice(_Section):
-    """A model, and those to try when it cannot answer; written as text or as an object."""
-
-    primary: str | None = None
-    fallbacks: tuple[str, ...] = ()
-
-
-def _choice(value: object) -> object:
-    return {"primary": value} if isinstance(value, str) else value
-
-
-Choice = Annotated[ModelChoice, BeforeValidator(_choice)]
-
-
-class ToolPolicy(_Section):
-    """Which tools an agent may use: those named, or all if none are named."""
-
-    allow: tuple[str, ...] | None = None
-
-
-class AgentEntry(_Section):
-    """One agent of `agents.list`."""
-
-    id: str
-    model: Choice = ModelChoice()
-    tools: ToolPolicy = ToolPolicy()
-
-
-class _Defaults(_Section):
-    model: Choice = ModelChoice()
-    max_concurrent: Annotated[int, Field(ge=1)] = 64
-
-
-class _Agents(_Section):
-    defaults: _Defaults = _Defaults()
-    list: tuple[AgentEntry, ...] = ()
-
-
-class _Provider(_Section):
-    base_url: str | None = None
-    api_key: SecretStr | None = None
-    api: str = OPENAI_CHAT
+    agents: AgentsConfig = AgentsConfig()
+    models: ModelsConfig = ModelsConfig()
 
 
 @dataclass(frozen=True)
@@ -116,13 +62,10 @@ class ModelRef:
 class AgentSettings:
     """What the agent runtime needs to know of the configuration and the environment."""
 
-    default: ModelChoice
-    agents: Mapping[str, AgentEntry]
+    agents: AgentsConfig
     endpoints: Mapping[str, Endpoint]
     script: Script | None
     """What the scripted model says, if `models.providers.scripted` stands in the file."""
-    max_concurrent: int
-    """Replies in the making at one time, all agents together."""
 
     @classmethod
     def parse(cls, config: Mapping[str, object], env: Mapping[str, str]) -> AgentSettings:
@@ -131,75 +74,49 @@ class AgentSettings:
         Raises:
             ConfigError: With every problem's path.
         """
-        problems: list[ConfigProblem] = []
-        agents = _read(_Agents, config.get("agents"), "agents", problems) or _Agents()
-        providers = _section(
-            _section(config, "models", "", problems), "providers", "models.", problems
-        )
-        endpoints: dict[str, Endpoint] = {}
-        script: Script | None = None
-        for name, value in providers.items():
-            path = f"models.providers.{name}"
-            if name == SCRIPTED:
-                script = _read(Script, value, path, problems)
-            elif provider := _read(_Provider, value, path, problems):
-                endpoints[name] = Endpoint(
-                    provider.base_url, _resolved(provider.api_key), provider.api
-                )
-        if problems:
-            raise ConfigError(problems)
+        read = {name: config[name] for name in ("agents", "models") if name in config}
+        sections, problems = validate(_Sections, read)
+        script, more = _script(config)
+        wrong = [each for each in (*problems, *more) if each.severity == "error"]
+        if sections is None or wrong:
+            raise ConfigError(wrong)
+        endpoints = {
+            name: _endpoint(provider)
+            for name, provider in sections.models.providers.items()
+            if name != SCRIPTED
+        }
         endpoints["openai"] = _with_environment(endpoints.get("openai"), env)
-        return cls(
-            default=agents.defaults.model,
-            agents={entry.id: entry for entry in agents.list},
-            endpoints=endpoints,
-            script=script,
-            max_concurrent=agents.defaults.max_concurrent,
-        )
+        return cls(sections.agents, endpoints, script)
+
+    @property
+    def max_concurrent(self) -> int:
+        """Replies in the making at one time, all agents together."""
+        return self.agents.defaults.max_concurrent
 
     def model_names(self, model: str | None, agent_id: str) -> tuple[str, ...]:
         """Give the models to try for an agent as they are written, best first; at least one.
 
         An explicit model comes first; the agent's own choice (else the default one) stands in.
         """
-        entry = self.agents.get(agent_id)
-        choice = entry.model if entry and entry.model.primary else self.default
+        choice = self.agents.model(agent_id)
         names = [model, choice.primary, *choice.fallbacks]
         if not (model or choice.primary):
             names.insert(0, DEFAULT_MODEL)
         return tuple(dict.fromkeys(name for name in names if name))
 
     def may_use(self, agent_id: str, tool: str) -> bool:
-        """Tell whether an agent's `tools.allow` admits a tool; `*` admits all."""
-        entry = self.agents.get(agent_id)
-        allow = entry.tools.allow if entry else None
-        return allow is None or tool in allow or "*" in allow
+        """Tell whether an agent's `tools.allow` admits a tool."""
+        return self.agents.agent(agent_id).tools.admits(tool)
 
 
-def _section(
-    config: Mapping[str, object], key: str, prefix: str, problems: list[ConfigProblem]
-) -> Mapping[str, object]:
-    value = config.get(key)
-    if value is None:
-        return {}
-    if not is_tree(value):
-        problems.append(ConfigProblem(prefix + key, "expected object", value))
-        return {}
-    return value
+def _script(config: Mapping[str, object]) -> tuple[Script | None, tuple[ConfigProblem, ...]]:
+    place = ("models", "providers", SCRIPTED)
+    raw = lookup(config, place)
+    return (None, ()) if raw is None or not is_tree(raw) else validate(Script, raw, place)
 
 
-def _read(section: type[_S], value: object, path: str, problems: list[ConfigProblem]) -> _S | None:
-    if value is None:
-        return None
-    try:
-        return section.model_validate(value)
-    except ValidationError as exc:
-        for error in exc.errors(include_url=False, include_input=False, include_context=False):
-            where = "".join(
-                f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]
-            )
-            problems.append(ConfigProblem(path + where, error["msg"]))
-        return None
+def _endpoint(provider: ModelProvider) -> Endpoint:
+    return Endpoint(provider.base_url, _resolved(provider.api_key), provider.api or OPENAI_CHAT)
 
 
 def _resolved(key: SecretStr | None) -> SecretStr | None:

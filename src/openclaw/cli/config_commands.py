@@ -163,8 +163,7 @@ def _check(
     found = [*loaded.problems, *loaded.warnings]
     if not loaded.problems:
         found += gateway_problems(loaded)
-    known = {problem.path for problem in found}
-    found += [each for each in _agent_problems(loaded) if each.path not in known]
+    found += _agent_problems(loaded)
     found += plugin_problems(loaded)
     # A missing variable can be both a warning of the file and an error of who needs it.
     needed = {problem.path for problem in found if problem.severity == "error"}

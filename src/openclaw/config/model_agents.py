@@ -9,6 +9,7 @@ from openclaw.config.model_base import Items, NonEmpty, PositiveInt, SharedSecti
 
 DEFAULT_AGENT = "main"
 DEFAULT_TIMEOUT_SECONDS = 600
+DEFAULT_MAX_CONCURRENT = 64
 
 
 class ModelChoice(SharedSection):
@@ -30,24 +31,42 @@ class AgentDefaults(SharedSection):
 
     model: Model = ModelChoice()
     timeout_seconds: PositiveInt = DEFAULT_TIMEOUT_SECONDS
+    max_concurrent: PositiveInt = DEFAULT_MAX_CONCURRENT
+    """Replies in the making at one time, all agents together."""
     workspace: str | None = None
+
+
+class ToolPolicy(SharedSection):
+    """Which tools an agent may use: those named, `*` for all, or all if none are named."""
+
+    allow: Items[str] | None = None
+
+    def admits(self, tool: str) -> bool:
+        """Whether the agent may use this tool."""
+        return self.allow is None or tool in self.allow or "*" in self.allow
 
 
 class AgentConfig(SharedSection):
     """One agent."""
 
-    id: NonEmpty | None = None
     default: bool = False
     model: Model = ModelChoice()
+    tools: ToolPolicy = ToolPolicy()
     system_prompt: str | None = None
     workspace: str | None = None
+
+
+class ListedAgent(AgentConfig):
+    """One agent of `agents.list`."""
+
+    id: NonEmpty
 
 
 class AgentsConfig(SharedSection):
     """The agents: `defaults`, and either `list` or, in newer files, `entries` by id."""
 
     defaults: AgentDefaults = AgentDefaults()
-    list: Items[AgentConfig] = ()
+    list: Items[ListedAgent] = ()
     entries: Mapping[str, AgentConfig] = {}
 
     def agent(self, agent_id: str) -> AgentConfig:
@@ -59,7 +78,7 @@ class AgentsConfig(SharedSection):
     def default_id(self) -> str:
         """The agent that is meant when none is named: the one marked default, else the first."""
         named = [(name, each) for name, each in self.entries.items()]
-        named += [(each.id, each) for each in self.list if each.id]
+        named += [(each.id, each) for each in self.list]
         marked = [name for name, each in named if each.default]
         return next(iter(marked or [name for name, _ in named]), DEFAULT_AGENT)
 

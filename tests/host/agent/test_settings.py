@@ -65,6 +65,16 @@ def test_fallbacks_stand_in_for_every_choice() -> None:
     assert names(settings, agent="sales") == ["s/9"]
 
 
+def test_newer_files_list_agents_by_id() -> None:
+    entries = {"sales": {"model": "s/9", "tools": {"allow": ["lookup"]}}}
+    settings = parse({"agents": {"defaults": {"model": "a/1"}, "entries": entries}})
+    assert names(settings, agent="sales") == ["s/9"]
+    assert names(settings, agent="other") == ["a/1"]
+    assert settings.may_use("sales", "lookup")
+    assert not settings.may_use("sales", "voice_call")
+    assert settings.may_use("other", "voice_call")
+
+
 @pytest.mark.parametrize(
     ("config", "path"),
     [
