@@ -45,7 +45,8 @@ async def open_house(
         await gateway.start()
         yield gateway
         if gateway.running:
-            assert await gateway.stop() == 0, gateway.log[-4000:]
+            status = await gateway.stop()
+            assert status == 0, f"ended with status {status}:\n{gateway.log[-4000:]}"
     finally:
         await gateway.close()
 
