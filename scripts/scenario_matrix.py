@@ -5,8 +5,9 @@
 
 The rows stand in scripts/scenarios.json. A test names the rows it proves, and the carrier it ran
 on, with `@pytest.mark.scenario("F12", carrier="telnyx")`; a class, a parameter or a module
-(`pytestmark`) may carry the marker too. Tests are read, not imported. A test that is skipped or
-expected to fail proves nothing.
+(`pytestmark`) may carry the marker too. A test with `parametrize("carrier", ...)` proves its rows
+on each of these carriers, if they are written down in that file or where it imports them from.
+Tests are read, not imported. A test that is skipped or expected to fail proves nothing.
 """
 
 import argparse
@@ -80,16 +81,16 @@ def read_proofs(source: str, path: str) -> Iterator[Proof]:
         BadMarker: a marker's arguments are not plain strings.
     """
     module = ast.parse(source, filename=path)
-    yield from _proofs_in(module.body, path, "", _module_marks(module))
+    yield from _proofs_in(module, module.body, path, "", _module_marks(module))
 
 
 def _proofs_in(
-    body: list[ast.stmt], path: str, prefix: str, inherited: list[ast.expr]
+    module: ast.Module, body: list[ast.stmt], path: str, prefix: str, inherited: list[ast.expr]
 ) -> Iterator[Proof]:
     for node in body:
         if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
             marks = inherited + node.decorator_list
-            yield from _proofs_in(node.body, path, f"{prefix}{node.name}::", marks)
+            yield from _proofs_in(module, node.body, path, f"{prefix}{node.name}::", marks)
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith(
             "test"
         ):
@@ -98,9 +99,14 @@ def _proofs_in(
             calls = [call for mark in marks for call in ast.walk(mark)]
             if any(_name(call) in {"skip", "xfail"} for call in marks):
                 continue
-            for call in calls:
-                if isinstance(call, ast.Call) and _name(call.func) == "scenario":
-                    yield from _read_marker(call, path, f"{path}::{prefix}{node.name}")
+            markers = [
+                call
+                for call in calls
+                if isinstance(call, ast.Call) and _name(call.func) == "scenario"
+            ]
+            carriers = _parametrised(marks, module, path) if markers else ()
+            for marker in markers:
+                yield from _read_marker(marker, path, f"{path}::{prefix}{node.name}", carriers)
 
 
 def _module_marks(module: ast.Module) -> list[ast.expr]:
@@ -123,17 +129,80 @@ def _name(node: ast.AST) -> str | None:
     return node.id if isinstance(node, ast.Name) else None
 
 
-def _read_marker(call: ast.Call, path: str, test: str) -> Iterator[Proof]:
+def _parametrised(marks: list[ast.expr], module: ast.Module, path: str) -> tuple[str, ...]:
+    """The carriers that a test is run over; none where that is not written down."""
+    for mark in marks:
+        if isinstance(mark, ast.Call) and _name(mark) == "parametrize" and len(mark.args) > 1:
+            names, values = mark.args[:2]
+            if isinstance(names, ast.Constant) and names.value == "carrier":
+                try:
+                    return tuple(_names_in(values, module, path))
+                except BadMarker:
+                    return ()
+    return ()
+
+
+def _names_in(node: ast.expr | None, module: ast.Module, path: str) -> Iterator[str]:
+    """The strings of a literal list, tuple or table (its keys), or of one that has this name."""
+    match node:
+        case ast.List(elts=items) | ast.Tuple(elts=items):
+            for item in items:
+                if isinstance(item, ast.Starred):
+                    yield from _names_in(item.value, module, path)
+                elif isinstance(item, ast.Call) and _name(item) == "param":
+                    yield _string(item.args[0], f"{path}:{item.lineno}")
+                else:
+                    yield _string(item, f"{path}:{item.lineno}")
+        case ast.Dict(keys=keys, values=values):
+            for key, value in zip(keys, values, strict=True):
+                if key is None:  # **others
+                    yield from _names_in(value, module, path)
+                else:
+                    yield _string(key, f"{path}:{key.lineno}")
+        case ast.Name(id=name):
+            found, home, place = _definition(name, module, path)
+            yield from _names_in(found, home, place)
+        case _:
+            line = "" if node is None else f":{node.lineno}"
+            raise BadMarker(f"{path}{line}: the carriers are not written down as plain strings")
+
+
+def _definition(name: str, module: ast.Module, path: str) -> tuple[ast.expr, ast.Module, str]:
+    """What a module's constant stands for, and where, through imports between test files."""
+    for node in module.body:
+        targets: list[ast.expr] = []
+        if isinstance(node, ast.Assign):
+            targets = node.targets
+        elif isinstance(node, ast.AnnAssign):
+            targets = [node.target]
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+                return node.value, module, path
+        elif isinstance(node, ast.ImportFrom) and any(each.name == name for each in node.names):
+            file = ROOT.joinpath(*(node.module or "").split(".")).with_suffix(".py")
+            if file.is_file():
+                other = file.relative_to(ROOT).as_posix()
+                return _definition(name, ast.parse(file.read_text("utf-8"), filename=other), other)
+    raise BadMarker(f"{path}: the carriers {name} cannot be found without running the test")
+
+
+def _read_marker(
+    call: ast.Call, path: str, test: str, carriers: tuple[str, ...]
+) -> Iterator[Proof]:
     place = f"{path}:{call.lineno}"
-    carrier = None
+    named = None
     for keyword in call.keywords:
         if keyword.arg != "carrier":
             raise BadMarker(f"{place}: scenario() takes ids and carrier=, not {keyword.arg}")
-        carrier = _string(keyword.value, place)
+        named = _string(keyword.value, place)
+    if named is not None and carriers and named not in carriers:
+        raise BadMarker(f"{place}: the test does not run on {named}")
     if not call.args:
         raise BadMarker(f"{place}: scenario() names no row")
+    proven: tuple[str | None, ...] = (named,) if named is not None else (carriers or (None,))
     for argument in call.args:
-        yield Proof(_string(argument, place), test, carrier)
+        for carrier in proven:
+            yield Proof(_string(argument, place), test, carrier)
 
 
 def _string(node: ast.expr, place: str) -> str:
