@@ -29,6 +29,8 @@ PATIENCE_S = 20.0
 class Bench(Generic[NetworkT]):
     network: NetworkT
     rig: Rig
+    port: int
+    """Of the webhook server, on loopback."""
 
     @property
     def service(self) -> CallService:
@@ -136,7 +138,7 @@ async def serve(
         **config,
     }
     async with rig(state_dir, agents=agents, clock=clock, **section) as running:
-        yield Bench(network, running)
+        yield Bench(network, running, port)
         network.release()
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from tests.contract.bench import company, leaves_after, transcript, words
-from tests.contract.network import THEIRS, Signing
+from tests.contract.bench import Bench, company, leaves_after, transcript, words
+from tests.contract.network import THEIRS, Company, Signing
 from tests.contract.networks import COMPANIES
 from tests.emulators.faults import Repeat
 from tests.emulators.twilio.people import Person
@@ -105,3 +106,47 @@ async def test_without_verification_webhooks_still_count_once(carrier: str, tmp_
         assert caller.texts() == ["Hello! How can I help you?", "You said: Once."]
         assert len(await here.service.calls()) == 1
         assert await here.network.offer("+15550004444", "none") == 200
+
+
+HOSTS = (b"[::1", b"[", b"a b", b"a:99999", b":", b"\xff\xfe", b"", None)
+UPGRADE = (
+    b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+
+
+async def ask(here: Bench[Company], request: bytes) -> int:
+    """The status of the answer to these bytes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", here.port)
+    try:
+        writer.write(request)
+        async with asyncio.timeout(10.0):
+            return int((await reader.readline()).split()[1])
+    finally:
+        writer.close()
+
+
+@pytest.mark.scenario("F93")
+async def test_a_bad_host_header_is_the_senders_fault(carrier: str, tmp_path: Path) -> None:
+    async with company(carrier, tmp_path, inboundPolicy="open") as here:
+        for host in HOSTS:
+            line = b"" if host is None else b"Host: " + host + b"\r\n"
+            for head, rest in (
+                (b"POST /voice/webhook", b"Content-Length: 0\r\n"),
+                (b"GET /voice/webhook", b""),
+                (b"GET /voice/stream", UPGRADE),
+            ):
+                status = await ask(here, head + b" HTTP/1.1\r\n" + line + rest + b"\r\n")
+                assert 400 <= status < 500, (host, head)
+        assert await here.network.offer(THEIRS, "genuine") == 200
+        await here.inbound()
+
+
+@pytest.mark.scenario("A9")
+async def test_without_a_signature_nobody_waits_for_the_body(carrier: str, tmp_path: Path) -> None:
+    """The answer comes before the body is sent."""
+    async with company(carrier, tmp_path, inboundPolicy="open") as here:
+        head = b"POST /voice/webhook HTTP/1.1\r\nHost: voice.example.com\r\n"
+        assert await ask(here, head + b"Content-Length: 60000\r\n\r\n") == 401
+        assert await ask(here, head + b"Transfer-Encoding: chunked\r\n\r\n") == 401
+        assert await here.service.calls() == []
