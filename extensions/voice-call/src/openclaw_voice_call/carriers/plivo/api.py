@@ -142,7 +142,8 @@ class PlivoApi:
             request = Request("GET", _CALLS, query=query, freely=True)
             found = (await self._rest.ask(request, _CallList)).calls
             known = len(names)
-            names.update(dict.fromkeys(found))
+            # A call that comes in may be listed before it has a name.
+            names.update(dict.fromkeys(name for name in found if name))
             if len(found) < PAGE or len(names) == known:
                 break
         return list(names)
