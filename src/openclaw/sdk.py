@@ -17,6 +17,7 @@ from openclaw.agent.interface import Agents, ReplyRequest, ReplyRun
 from openclaw.agent.tools import Tool, ToolResult
 from openclaw.clock import Clock, TimerHandle
 from openclaw.config.problem import ConfigProblem
+from openclaw.config.validate import finding
 from openclaw.errors import AgentError, OpenClawError, RpcError
 from openclaw.rpc.idempotency import IdempotencyCache
 from openclaw.rpc.router import Caller, RpcHandler
@@ -39,6 +40,7 @@ __all__ = [
     "TimerHandle",
     "Tool",
     "ToolResult",
+    "finding",
 ]
 
 
@@ -105,6 +107,16 @@ class PluginApi(Protocol):
 
     def publish(self, event: str, payload: Mapping[str, object]) -> None:
         """Send an event to every connected client with read scope."""
+        ...
+
+    def on_config_change(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """Have `callback` called whenever `config`, `unresolved`, `host_config` or `environ` have
+        changed while the gateway runs; by then they give the new values.
+
+        Until it is called the plugin's reported problems are forgotten, so it reports those that
+        hold now. It should not take long; an exception is reported, not fatal. A plugin without
+        it is told nothing, and its changes take a restart.
+        """
         ...
 
     def add_rpc(self, name: str, handler: RpcHandler, scope: str | None = "operator.admin") -> None:

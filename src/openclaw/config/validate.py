@@ -2,7 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from types import UnionType
 from typing import Annotated, TypeVar, Union, get_args, get_origin
 
@@ -32,12 +33,13 @@ _EXPECTED = {
     "tuple_type": "array",
     "list_type": "array",
 }
-_BOUNDS = {"greater_than_equal": (">=", "ge"), "greater_than": (">", "gt")} | {
-    "less_than_equal": ("<=", "le"),
+_BOUNDS = {
+    "greater_than": (">", "gt"),
+    "greater_than_equal": (">=", "ge"),
     "less_than": ("<", "lt"),
+    "less_than_equal": ("<=", "le"),
 }
 _QUOTED = re.compile(r"'([^']*)'")
-
 
 M = TypeVar("M", bound=Section)
 
@@ -60,37 +62,64 @@ def validate(
 
 
 def describe(error: ValidationError, base: tuple[Part, ...] = ()) -> Iterator[ConfigProblem]:
-    """The problems that pydantic found, one per place. Its own texts and inputs are not used."""
+    """The problems that pydantic found, one per place."""
     for detail in error.errors(include_url=False):
-        parts = (*base, *(part for part in detail["loc"]))
+        parts = (*base, *detail["loc"])
         yield _problem(detail, parts)
 
 
 def _problem(detail: ErrorDetails, parts: tuple[Part, ...]) -> ConfigProblem:
-    path, kind, value = format_path(parts), detail["type"], detail["input"]
+    """As `finding`, in the words that scripts for the original look for."""
+    found = finding(detail, format_path(parts), bound=str)
+    if detail["type"] == "missing":
+        return replace(found, message="Required")
+    if detail["type"] in (*_BOUNDS, "string_too_short"):
+        return found
+    return replace(found, message=f"Invalid input: {found.message}")
+
+
+def _whole(bound: object) -> str:
+    return str(int(bound) if isinstance(bound, float) and bound.is_integer() else bound)
+
+
+def finding(
+    detail: ErrorDetails, path: str, *, bound: Callable[[object], str] = _whole
+) -> ConfigProblem:
+    """One of pydantic's findings in users' terms. Its own texts and inputs are not used.
+
+    `path` is the place as users write it; `bound` writes a limit that was not kept.
+    """
+    kind, value = detail["type"], detail["input"]
     context: Mapping[str, object] = detail.get("ctx", {})
     shown: object | None = value if isinstance(value, str | int | float) else None
     if kind in _EXPECTED:
-        expected = _EXPECTED[kind]
+        expected, received = _EXPECTED[kind], kind_of(value)
         # Text in the place of a block may be a secret that was put one level too high.
+        if expected in ("object", "array"):
+            shown = None
+        quotes = expected == "string" and received in ("integer", "number")
         return ConfigProblem(
             path,
-            f"Invalid input: expected {expected}, received {kind_of(value)}",
-            None if expected in ("object", "array") else shown,
+            f"expected {expected}, received {received}",
+            shown,
+            remedy="write it in quotes" if quotes else None,
         )
-    if kind == "literal_error":
+    if kind in ("literal_error", "enum"):
         allowed = tuple(_QUOTED.findall(str(context.get("expected", ""))))
-        return ConfigProblem(path, "Invalid input: not one of the allowed values:", shown, allowed)
+        return ConfigProblem(path, "not one of the allowed values:", shown, allowed)
     if kind in _BOUNDS:
         sign, key = _BOUNDS[kind]
-        return ConfigProblem(path, f"must be {sign} {context.get(key)}, received", shown)
-    if kind == "missing":
-        return ConfigProblem(path, "Required")
+        return ConfigProblem(path, f"must be {sign} {bound(context.get(key))}, received", shown)
+    if kind == "string_pattern_mismatch":
+        text = f'must match pattern "{context.get("pattern")}", received'
+        return ConfigProblem(path, text, shown)
     if kind == "string_too_short":
         return ConfigProblem(path, "must not be empty")
+    if kind == "missing":
+        return ConfigProblem(path, "is required")
     if kind == "value_error":
-        return ConfigProblem(path, f"Invalid input: {context.get('error')}, received", shown)
-    return ConfigProblem(path, f"Invalid input: {kind.replace('_', ' ')}", shown)
+        return ConfigProblem(path, f"{context.get('error')}, received", shown)
+    return ConfigProblem(path, kind.replace("_", " "), shown)
 
 
 def kind_of(value: object) -> str:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias, TypeGuard, get_args
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
-from openclaw.sdk import ConfigProblem
+from openclaw.sdk import ConfigProblem, finding
 from openclaw_voice_call.config.base import BASE_PATH, Section, unresolved_reference
 from openclaw_voice_call.config.fallbacks import FALLBACKS
 from openclaw_voice_call.config.model import VoiceCallConfig
@@ -24,24 +23,6 @@ LATER_KEYS: Final[Mapping[Path, tuple[str, ...]]] = {
 ignored, so that a file can be shared."""
 
 _FREE_TEXT = frozenset({"inboundGreeting", "responseSystemPrompt", "says", "hangUpWhenHearing"})
-_EXPECTED = {
-    "bool_type": "boolean",
-    "int_type": "integer",
-    "float_type": "number",
-    "string_type": "string",
-    "model_type": "object",
-    "mapping_type": "object",
-    "dict_type": "object",
-    "tuple_type": "array",
-}
-_KINDS: Mapping[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}
-_BOUNDS = {
-    "greater_than": (">", "gt"),
-    "greater_than_equal": (">=", "ge"),
-    "less_than": ("<", "lt"),
-    "less_than_equal": ("<=", "le"),
-}
-_QUOTED = re.compile(r"'([^']*)'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +49,9 @@ def parse_config(raw: Mapping[str, object], environ: Mapping[str, str]) -> Parse
         config = VoiceCallConfig.model_validate(known, by_alias=True, by_name=False)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
-            problem = _describe(detail)
+            path = detail["loc"]
+            unknown = detail["type"] == "extra_forbidden"
+            problem = _unknown_key(path) if unknown else finding(detail, written(path))
             problems.setdefault(problem.path, problem)
     else:
         if not problems and (clash := _clash(config)):
@@ -126,57 +109,6 @@ def _texts(value: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
     elif _is_array(value):
         for index, item in enumerate(value):
             yield from _texts(item, (*path, index))
-
-
-def _describe(detail: ErrorDetails) -> ConfigProblem:
-    """One of pydantic's findings in users' terms. Its own texts and inputs are not used."""
-    path, kind, value = detail["loc"], detail["type"], detail["input"]
-    context: Mapping[str, object] = detail.get("ctx", {})
-    place = written(path)
-    shown: object | None = value if isinstance(value, str | int | float) else None
-    if kind == "extra_forbidden":
-        return _unknown_key(path)
-    if kind in _EXPECTED:
-        expected, received = _EXPECTED[kind], _kind(value)
-        # Text where an object belongs may be a secret, one level too high.
-        if expected in ("object", "array"):
-            shown = None
-        quoted = expected == "string" and received in ("integer", "number")
-        return ConfigProblem(
-            place,
-            f"expected {expected}, received {received}",
-            shown,
-            remedy="write it in quotes" if quoted else None,
-        )
-    if kind in ("literal_error", "enum"):
-        allowed = tuple(_QUOTED.findall(str(context.get("expected", ""))))
-        return ConfigProblem(place, "not one of the allowed values:", shown, allowed)
-    if kind in _BOUNDS:
-        sign, key = _BOUNDS[kind]
-        return ConfigProblem(place, f"must be {sign} {_number(context.get(key))}, received", shown)
-    if kind == "string_pattern_mismatch":
-        text = f'must match pattern "{context.get("pattern")}", received'
-        return ConfigProblem(place, text, shown)
-    if kind == "string_too_short":
-        return ConfigProblem(place, "must not be empty")
-    if kind == "missing":
-        return ConfigProblem(place, "is required")
-    if kind == "value_error":
-        return ConfigProblem(place, f"{context.get('error')}, received", shown)
-    return ConfigProblem(place, f"invalid: {kind.replace('_', ' ')}", shown)
-
-
-def _kind(value: object) -> str:
-    """The type of a value in JSON's terms."""
-    if _is_object(value):
-        return "object"
-    if _is_array(value):
-        return "array"
-    return "null" if value is None else _KINDS.get(type(value), "string")
-
-
-def _number(bound: object) -> object:
-    return int(bound) if isinstance(bound, float) and bound.is_integer() else bound
 
 
 def _unknown_key(path: Path) -> ConfigProblem:
