@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plivo import utils  # pyright: ignore[reportMissingTypeStubs]
 
+from openclaw_voice_call.carriers.forms import MAX_PARAMETERS
 from openclaw_voice_call.carriers.plivo.links import LinkSeal
 from openclaw_voice_call.carriers.plivo.signature import (
-    MAX_PARAMETERS,
     NONCE_LIMIT,
     Match,
     compute_v2,

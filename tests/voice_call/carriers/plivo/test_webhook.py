@@ -24,10 +24,10 @@ from openclaw_voice_call.call.events import (
 )
 from openclaw_voice_call.call.script import StepRef
 from openclaw_voice_call.call.types import CallId, CarrierCallId, Direction, EndReason
+from openclaw_voice_call.carriers.forms import MAX_PARAMETERS, SPEECH_LIMIT
 from openclaw_voice_call.carriers.plivo.links import LinkSeal, PlivoLinks
-from openclaw_voice_call.carriers.plivo.signature import MAX_PARAMETERS, compute_v2, compute_v3
+from openclaw_voice_call.carriers.plivo.signature import compute_v2, compute_v3
 from openclaw_voice_call.carriers.plivo.webhook import (
-    SPEECH_LIMIT,
     end_reason,
     read_webhook,
     trust_webhook,

@@ -21,10 +21,9 @@ from openclaw_voice_call.call.events import (
 )
 from openclaw_voice_call.call.script import StepRef
 from openclaw_voice_call.call.types import CallId, CarrierCallId, Direction, EndReason
+from openclaw_voice_call.carriers.forms import MAX_PARAMETERS, SPEECH_LIMIT
 from openclaw_voice_call.carriers.twilio.signature import compute_signature
 from openclaw_voice_call.carriers.twilio.webhook import (
-    MAX_PARAMETERS,
-    SPEECH_LIMIT,
     read_webhook,
     trust_webhook,
     verify_webhook,

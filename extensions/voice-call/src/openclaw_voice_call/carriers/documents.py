@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Final
-from xml.etree.ElementTree import Element, tostring
+from xml.etree.ElementTree import Element, SubElement, tostring
 from xml.sax.saxutils import escape
+
+from openclaw_voice_call.interfaces.instruction import LineSettings
 
 DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 
@@ -37,6 +39,18 @@ def dtmf(digits: str) -> str:
 def speakable(text: str) -> str:
     """`text` without the characters that XML cannot carry; line ends become a newline."""
     return _NOT_XML.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def add_speech(
+    parent: Element, tag: str, text: str, line: LineSettings, *, limit: int, room: int
+) -> None:
+    """Add `text` to `parent` in elements named `tag`, parted as `parts` does."""
+    for part in parts(speakable(text), limit=limit, room=room):
+        said = SubElement(parent, tag)
+        if line.voice:
+            said.set("voice", speakable(line.voice))
+        said.set("language", speakable(line.language))
+        said.text = part
 
 
 def parts(text: str, *, limit: int, room: int) -> Iterator[str]:

@@ -20,9 +20,9 @@ from openclaw_voice_call.call.script import (
     Wait,
 )
 from openclaw_voice_call.carriers.documents import (
+    add_speech,
     document,
     dtmf,
-    parts,
     speakable,
     whole_seconds,
 )
@@ -103,12 +103,7 @@ def _perform(response: Element, order: Perform, links: PlivoLinks) -> None:
 
 
 def _speak(response: Element, text: str, line: LineSettings) -> None:
-    for part in parts(speakable(text), limit=SPEAK_LIMIT, room=SPEECH_LIMIT):
-        speak = SubElement(response, "Speak")
-        if line.voice:
-            speak.set("voice", speakable(line.voice))
-        speak.set("language", speakable(line.language))
-        speak.text = part
+    add_speech(response, "Speak", text, line, limit=SPEAK_LIMIT, room=SPEECH_LIMIT)
 
 
 def _get_input(response: Element, action: str, line: LineSettings) -> None:

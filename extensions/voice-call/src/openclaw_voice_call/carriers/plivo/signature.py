@@ -15,7 +15,8 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
-from urllib.parse import parse_qsl
+
+from openclaw_voice_call.carriers.forms import Pairs, decoded_pairs, wire_bytes
 
 V3_HEADERS: Final = ("x-plivo-signature-v3", "x-plivo-signature-ma-v3")
 V3_NONCE: Final = "x-plivo-signature-v3-nonce"
@@ -23,10 +24,6 @@ V2_HEADERS: Final = ("x-plivo-signature-v2", "x-plivo-signature-ma-v2")
 V2_NONCE: Final = "x-plivo-signature-v2-nonce"
 NONCE_LIMIT: Final = 128
 """Characters; Plivo's nonces have about 20."""
-MAX_PARAMETERS: Final = 256
-"""Names in a query or a form; Plivo sends about 20."""
-
-Pairs = Sequence[tuple[str, str]]
 
 
 class Match(NamedTuple):
@@ -44,7 +41,7 @@ def matching_url(
     `pairs` are the decoded form parameters of a POST, None for a GET. A request with any header of
     version 3 is judged by that alone: a right signature of version 2 beside a wrong one of version
     3 would be a step back that anybody could choose. Without token, nonce or signature nothing
-    matches. Raises ValueError for a query of more than `MAX_PARAMETERS`.
+    matches. Raises ValueError for a query of more than `forms.MAX_PARAMETERS`.
     """
     if not token:
         return None
@@ -94,9 +91,9 @@ def text_v3(url: str, pairs: Pairs | None, nonce: str) -> bytes:
     """What version 3 signs. The path is taken literally, queries and forms decoded and sorted.
 
     A form is set off by a `?` even where there is no query, and by a dot where there is one; no
-    parameters are like no form. Raises ValueError for a query of more than `MAX_PARAMETERS`.
+    parameters are like no form. Raises ValueError for a query of more than `forms.MAX_PARAMETERS`.
     """
-    base, query = _base(url), _query(url)
+    base, query = _base(url), decoded_pairs(url.partition("#")[0].partition("?")[2])
     # Sorted pairs are the names in code point order, each with all of its values, sorted.
     asked = "&".join(f"{name}={value}" for name, value in sorted(query))
     if pairs:
@@ -104,12 +101,12 @@ def text_v3(url: str, pairs: Pairs | None, nonce: str) -> bytes:
         text = f"{base}?{asked}{'.' if asked else ''}{form}"
     else:
         text = f"{base}?{asked}" if asked else base
-    return _bytes(f"{text}.{nonce}")
+    return wire_bytes(f"{text}.{nonce}")
 
 
 def text_v2(url: str, nonce: str) -> bytes:
     """What version 2 signs: the URL up to its query, and the nonce."""
-    return _bytes(_base(url) + nonce)
+    return wire_bytes(_base(url) + nonce)
 
 
 def _base(url: str) -> str:
@@ -120,16 +117,9 @@ def _base(url: str) -> str:
     return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
 
 
-def _query(url: str) -> Pairs:
-    text = url.partition("#")[0].partition("?")[2]
-    return parse_qsl(
-        text, keep_blank_values=True, errors="surrogateescape", max_num_fields=MAX_PARAMETERS
-    )
-
-
 def _signatures(headers: Mapping[str, str], names: Iterable[str]) -> Sequence[bytes]:
     values = ",".join(headers.get(name, "") for name in names)
-    return [_bytes(each) for value in values.split(",") if (each := value.strip())]
+    return [wire_bytes(each) for value in values.split(",") if (each := value.strip())]
 
 
 def _is_one_of(expected: bytes, presented: Sequence[bytes]) -> bool:
@@ -139,8 +129,3 @@ def _is_one_of(expected: bytes, presented: Sequence[bytes]) -> bool:
 
 def _signed(key: bytes, text: bytes) -> bytes:
     return base64.b64encode(hmac.digest(key, text, hashlib.sha256))
-
-
-def _bytes(text: str) -> bytes:
-    # Bytes that are not UTF-8 were decoded to surrogates, so this gives back what was on the wire.
-    return text.encode("utf-8", "surrogateescape")

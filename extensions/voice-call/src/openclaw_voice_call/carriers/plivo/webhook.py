@@ -10,27 +10,30 @@ Field names and shapes: Plivo's "Answer URL", "Hangup URL" and "GetInput" pages.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
-from urllib.parse import parse_qsl
 
 from openclaw_voice_call.call.events import (
     CallEvent,
-    Heard,
     LineAnswered,
     LineEnded,
     LineNamed,
     LineRinging,
     LineSeen,
-    StepReached,
 )
-from openclaw_voice_call.call.phone import normalise
-from openclaw_voice_call.call.script import StepRef
+from openclaw_voice_call.call.phone import is_withheld, normalise
 from openclaw_voice_call.call.types import CarrierCallId, Direction, EndReason
+from openclaw_voice_call.carriers.forms import (
+    Pairs,
+    events_of,
+    form_pairs,
+    is_form,
+    params_of,
+    query_pairs,
+)
 from openclaw_voice_call.carriers.plivo.links import LinkSeal
-from openclaw_voice_call.carriers.plivo.signature import MAX_PARAMETERS, matching_url
+from openclaw_voice_call.carriers.plivo.signature import matching_url
 from openclaw_voice_call.errors import SignatureError, WebhookMalformed
 from openclaw_voice_call.interfaces.carrier import (
     Envelope,
@@ -40,9 +43,6 @@ from openclaw_voice_call.interfaces.carrier import (
     WebhookRequest,
 )
 from openclaw_voice_call.interfaces.links import LinkKind, LinkTarget, read_link
-
-SPEECH_LIMIT: Final = 4000
-"""Characters of one `Speech` that are used."""
 
 END_REASONS: Final[Mapping[str, EndReason]] = {
     "completed": EndReason.COMPLETED,
@@ -71,14 +71,9 @@ _MOST_EVENTS: Final = 3
 _DOCUMENT_CAUSES: Final = ("7", "8")
 """Codes that begin so: a URL of ours could not be fetched, or its document not used."""
 _UNREMARKABLE: Final = frozenset({"4000", "4010"})
-_FORM: Final = "application/x-www-form-urlencoded"
 _ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _CODE: Final = re.compile(r"[0-9]{1,6}", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9 ,./()'_-]{1,80}")
-_KEYS: Final = re.compile(r"[0-9A-D*#]{1,64}")
-_WITHHELD: Final = frozenset(
-    {"", "anonymous", "restricted", "unavailable", "unknown", "private", "blocked"}
-)
 
 
 def verify_webhook(
@@ -110,43 +105,22 @@ def _names_call(url: str) -> bool:
     return read_link(url.partition("#")[0]).call_id is not None
 
 
-def _form(request: WebhookRequest) -> list[tuple[str, str]] | None:
+def _form(request: WebhookRequest) -> Pairs | None:
     """The decoded pairs of a form POST, blank values included; None for a GET."""
     if request.method == "GET":
         return None
     if request.method != "POST":
         raise WebhookMalformed(f"Plivo sends GET or POST, not {request.method[:16]!r}")
-    content_type = request.header("content-type") or ""
-    if request.body and content_type.partition(";")[0].strip().lower() != _FORM:
+    if request.body and not is_form(request):
         # No signature of Plivo's would cover it.
         raise WebhookMalformed("the body is not a form")
-    return _pairs(request.body.decode("utf-8", "surrogateescape"))
+    return form_pairs(request)
 
 
-def _pairs(text: str) -> list[tuple[str, str]]:
-    try:
-        return parse_qsl(
-            text,
-            keep_blank_values=True,
-            errors="surrogateescape",
-            max_num_fields=MAX_PARAMETERS,
-        )
-    except ValueError:
-        raise WebhookMalformed(f"more than {MAX_PARAMETERS} parameters") from None
-
-
-def _decoded(url: str, pairs: list[tuple[str, str]] | None, nonce: str | None) -> VerifiedWebhook:
+def _decoded(url: str, pairs: Pairs | None, nonce: str | None) -> VerifiedWebhook:
     target = url.partition("#")[0]
-    if pairs is None:
-        pairs = _pairs(target.partition("?")[2])
-    params = dict(pairs)
-    if any(not _is_text(name) or not _is_text(value) for name, value in params.items()):
-        raise WebhookMalformed("a parameter is not UTF-8")
+    params = params_of(query_pairs(target) if pairs is None else pairs)
     return VerifiedWebhook(read_link(target), params=params, nonce=nonce)
-
-
-def _is_text(value: str) -> bool:
-    return value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def read_webhook(webhook: VerifiedWebhook) -> Reading:
@@ -159,17 +133,16 @@ def read_webhook(webhook: VerifiedWebhook) -> Reading:
     if link.call_id is None:
         return _number_called(webhook, call)
     leg = _leg_event(params, call)
-    ended = isinstance(leg, LineEnded)
-    events: list[CallEvent] = [leg]
-    if link.kind is LinkKind.HEARD and link.step is not None:
-        heard = _heard(params, link.step)
-        # Words may arrive with the end of the call: they were said before it.
-        events = [*([] if ended else [leg]), *([heard] if heard else []), *([leg] if ended else [])]
-    elif link.kind is LinkKind.STEP and link.step is not None and not ended:
-        events.append(StepReached(link.step.script, link.step.step))
+    events = events_of(
+        link,
+        leg,
+        speech=params.get("Speech", ""),
+        confidence=params.get("SpeechConfidenceScore", ""),
+        keys=params.get("Digits", ""),
+    )
     return Reading(
         _envelopes(webhook, link, call, events),
-        asks=link.kind is not LinkKind.STATUS and not ended,
+        asks=link.kind is not LinkKind.STATUS and not isinstance(leg, LineEnded),
         step=link.step,
         failed=link.kind is LinkKind.FALLBACK,
     )
@@ -254,29 +227,10 @@ def end_detail(fields: Mapping[str, str]) -> str | None:
     return f"Plivo {code} {name}" if _NAME.fullmatch(name) else f"Plivo {code}"
 
 
-def _heard(params: Mapping[str, str], step: StepRef) -> Heard | None:
-    text = params.get("Speech", "").strip()[:SPEECH_LIMIT].strip()
-    if text:
-        confidence = _confidence(params.get("SpeechConfidenceScore", ""))
-        return Heard(text, script=step.script, confidence=confidence)
-    keys = params.get("Digits", "")
-    if _KEYS.fullmatch(keys):
-        return Heard(keys, script=step.script, keyed=True)
-    return None
-
-
-def _confidence(value: str) -> float | None:
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and 0.0 <= number <= 1.0 else None
-
-
 def caller(number: str) -> str:
     """The caller's number in E.164, empty when it is withheld."""
     number = number.strip()
-    return "" if number.lower() in _WITHHELD else _plus(number)
+    return "" if is_withheld(number) else _plus(number)
 
 
 def _plus(number: str) -> str:

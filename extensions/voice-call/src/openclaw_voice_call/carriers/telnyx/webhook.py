@@ -25,6 +25,7 @@ from openclaw_voice_call.call.events import (
     UtteranceInterrupted,
     UtterancePlayed,
 )
+from openclaw_voice_call.call.phone import is_withheld
 from openclaw_voice_call.call.types import CallId, CarrierCallId, Direction, EndReason
 from openclaw_voice_call.carriers.telnyx.signature import (
     SIGNATURE_HEADER,
@@ -68,9 +69,6 @@ SIP_REASONS: Final[Mapping[str, EndReason]] = {
 """SIP's final answers (RFC 3261, section 21) that say more than that the call failed."""
 
 _KEY: Final = re.compile(r"[0-9A-D*#]", re.ASCII)
-_WITHHELD: Final = frozenset(
-    {"", "anonymous", "restricted", "unavailable", "unknown", "private", "blocked"}
-)
 
 
 class _Transcription(msgspec.Struct):
@@ -258,7 +256,7 @@ def _caller(number: str) -> str:
     into it.
     """
     number = number.strip()
-    return "" if number.lower() in _WITHHELD else number
+    return "" if is_withheld(number) else number
 
 
 def _confidence(value: float | None) -> float | None:

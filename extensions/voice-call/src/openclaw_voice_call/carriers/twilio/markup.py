@@ -18,9 +18,9 @@ from openclaw_voice_call.call.script import (
     Wait,
 )
 from openclaw_voice_call.carriers.documents import (
+    add_speech,
     document,
     dtmf,
-    parts,
     speakable,
     whole_seconds,
 )
@@ -99,12 +99,7 @@ def _perform(response: Element, order: Perform, links: CallLinks) -> None:
 
 
 def _say(response: Element, text: str, line: LineSettings) -> None:
-    for part in parts(speakable(text), limit=SAY_LIMIT, room=SPEECH_LIMIT):
-        say = SubElement(response, "Say")
-        if line.voice:
-            say.set("voice", speakable(line.voice))
-        say.set("language", speakable(line.language))
-        say.text = part
+    add_speech(response, "Say", text, line, limit=SAY_LIMIT, room=SPEECH_LIMIT)
 
 
 def _gather(response: Element, action: str, line: LineSettings) -> None:

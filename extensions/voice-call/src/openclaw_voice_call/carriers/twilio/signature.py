@@ -15,6 +15,8 @@ import hmac
 from collections.abc import Iterable, Sequence
 from urllib.parse import parse_qsl, urlsplit
 
+from openclaw_voice_call.carriers.forms import wire_bytes
+
 SIGNATURE_HEADER = "x-twilio-signature"
 SETTINGS_HEADER = "x-twilio-webhooks-signature-settings"
 
@@ -42,11 +44,11 @@ def matching_url(
     digest = _DIGESTS.get(named_algorithm(settings))
     if not token or not signature or digest is None:
         return None
-    key, parameters = token.encode(), _bytes(_joined(pairs))
-    presented = _bytes(signature)
+    key, parameters = token.encode(), wire_bytes(_joined(pairs))
+    presented = wire_bytes(signature)
     for url in urls:
         for variant in port_variants(url):
-            expected = _sign(key, _bytes(variant) + parameters, digest)
+            expected = _sign(key, wire_bytes(variant) + parameters, digest)
             if hmac.compare_digest(expected, presented):
                 return url
     return None
@@ -71,7 +73,7 @@ def compute_signature(
     token: str, url: str, pairs: Iterable[tuple[str, str]], algorithm: str = HMAC_SHA1
 ) -> str:
     """Sign exactly `url` as Twilio does. Raises KeyError for an unknown algorithm."""
-    text = _bytes(url) + _bytes(_joined(pairs))
+    text = wire_bytes(url) + wire_bytes(_joined(pairs))
     return _sign(token.encode(), text, _DIGESTS[algorithm]).decode()
 
 
@@ -96,7 +98,7 @@ def body_hash_holds(url: str, body: bytes) -> bool:
     stated = next((value for name, value in query if name == _BODY_HASH), None)
     if stated is None:
         return False
-    return hmac.compare_digest(hashlib.sha256(body).hexdigest().encode(), _bytes(stated))
+    return hmac.compare_digest(hashlib.sha256(body).hexdigest().encode(), wire_bytes(stated))
 
 
 def port_variants(url: str) -> tuple[str, ...]:
@@ -133,8 +135,3 @@ def _joined(pairs: Iterable[tuple[str, str]]) -> str:
 
 def _sign(key: bytes, text: bytes, digest: str) -> bytes:
     return base64.b64encode(hmac.digest(key, text, digest))
-
-
-def _bytes(text: str) -> bytes:
-    # Bytes that are not UTF-8 were decoded to surrogates, so this gives back what was on the wire.
-    return text.encode("utf-8", "surrogateescape")

@@ -6,26 +6,30 @@ resource" (status callbacks).
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from urllib.parse import parse_qsl
 
 import msgspec
 
 from openclaw_voice_call.call.events import (
     CallEvent,
-    Heard,
     LineAnswered,
     LineEnded,
     LineRinging,
     LineSeen,
-    StepReached,
 )
-from openclaw_voice_call.call.script import StepRef
+from openclaw_voice_call.call.phone import is_withheld
 from openclaw_voice_call.call.types import CarrierCallId, Direction, EndReason
+from openclaw_voice_call.carriers.forms import (
+    Pairs,
+    events_of,
+    form_pairs,
+    is_form,
+    params_of,
+    query_pairs,
+)
 from openclaw_voice_call.carriers.twilio.signature import (
     SETTINGS_HEADER,
     SIGNATURE_HEADER,
@@ -42,11 +46,6 @@ from openclaw_voice_call.interfaces.carrier import (
 )
 from openclaw_voice_call.interfaces.links import LinkKind, LinkTarget, read_link
 
-MAX_PARAMETERS = 256
-"""Twilio sends about 30; a body of more is not looked at."""
-SPEECH_LIMIT = 4000
-"""Characters of one `SpeechResult` that are used."""
-
 END_REASONS: Mapping[str, EndReason] = {
     "completed": EndReason.COMPLETED,
     "busy": EndReason.BUSY,
@@ -56,12 +55,7 @@ END_REASONS: Mapping[str, EndReason] = {
 }
 """Twilio's terminal call statuses. `canceled`: we took the call back before it was answered."""
 
-_FORM = "application/x-www-form-urlencoded"
 _CALL_SID = re.compile(r"CA[0-9a-fA-F]{32}")
-_KEYS = re.compile(r"[0-9A-D*#]{1,64}")
-_WITHHELD_NAMES = frozenset(
-    {"", "anonymous", "restricted", "unavailable", "unknown", "private", "blocked"}
-)
 # Numbers that spell ANONYMOUS, UNAVAILABLE, RESTRICTED, BLOCKED and UNKNOWN on a keypad.
 _WITHHELD_NUMBERS = frozenset({"266696687", "86282452253", "7378742833", "2562533", "8656696"})
 
@@ -91,33 +85,16 @@ def trust_webhook(request: WebhookRequest) -> VerifiedWebhook:
     return _decoded(request, request.target, _form(request))
 
 
-def _form(request: WebhookRequest) -> list[tuple[str, str]] | None:
+def _form(request: WebhookRequest) -> Pairs | None:
     """The decoded pairs of a form POST, blank values included; None for all other requests."""
     if request.method == "GET":
         return None
     if request.method != "POST":
         raise WebhookMalformed(f"Twilio sends GET or POST, not {request.method[:16]!r}")
-    content_type = request.header("content-type") or ""
-    if content_type.partition(";")[0].strip().lower() != _FORM:
-        return None
-    return _pairs(request.body.decode("utf-8", "surrogateescape"))
+    return form_pairs(request) if is_form(request) else None
 
 
-def _pairs(text: str) -> list[tuple[str, str]]:
-    try:
-        return parse_qsl(
-            text,
-            keep_blank_values=True,
-            errors="surrogateescape",
-            max_num_fields=MAX_PARAMETERS,
-        )
-    except ValueError:
-        raise WebhookMalformed(f"more than {MAX_PARAMETERS} parameters") from None
-
-
-def _decoded(
-    request: WebhookRequest, url: str, pairs: list[tuple[str, str]] | None
-) -> VerifiedWebhook:
+def _decoded(request: WebhookRequest, url: str, pairs: Pairs | None) -> VerifiedWebhook:
     target = read_link(url.partition("#")[0])
     if pairs is None and request.method == "POST" and request.body:
         try:
@@ -126,15 +103,8 @@ def _decoded(
             raise WebhookMalformed("the body is neither a form nor a JSON object") from exc
         return VerifiedWebhook(target, document=document)
     if pairs is None and request.method == "GET":
-        pairs = _pairs(url.partition("#")[0].partition("?")[2])
-    params = dict(pairs or ())
-    if not _is_text("".join((*params, *params.values()))):
-        raise WebhookMalformed("a parameter is not UTF-8")
-    return VerifiedWebhook(target, params=params)
-
-
-def _is_text(value: str) -> bool:
-    return value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value)
+        pairs = query_pairs(url)
+    return VerifiedWebhook(target, params=params_of(pairs or ()))
 
 
 def read_webhook(webhook: VerifiedWebhook, account_sid: str) -> Reading:
@@ -152,17 +122,16 @@ def read_webhook(webhook: VerifiedWebhook, account_sid: str) -> Reading:
     if link.kind is LinkKind.BARE:
         return _number_called(params, call)
     leg = _leg_event(params, call)
-    ended = isinstance(leg, LineEnded)
-    events: list[CallEvent] = [leg]
-    if link.kind is LinkKind.HEARD and link.step is not None:
-        heard = _heard(params, link.step)
-        # Words may arrive with the end of the call: they were said before it.
-        events = [*([] if ended else [leg]), *([heard] if heard else []), *([leg] if ended else [])]
-    elif link.kind is LinkKind.STEP and link.step is not None and not ended:
-        events.append(StepReached(link.step.script, link.step.step))
+    events = events_of(
+        link,
+        leg,
+        speech=params.get("SpeechResult", ""),
+        confidence=params.get("Confidence", ""),
+        keys=params.get("Digits", ""),
+    )
     return Reading(
         _envelopes(events, link, params, call),
-        asks=link.kind is not LinkKind.STATUS and not ended,
+        asks=link.kind is not LinkKind.STATUS and not isinstance(leg, LineEnded),
         step=link.step,
         failed=link.kind is LinkKind.FALLBACK,
     )
@@ -215,25 +184,6 @@ def _detail(params: Mapping[str, str]) -> str | None:
     return ", ".join(parts) or None
 
 
-def _heard(params: Mapping[str, str], step: StepRef) -> Heard | None:
-    text = params.get("SpeechResult", "").strip()[:SPEECH_LIMIT].strip()
-    if text:
-        confidence = _confidence(params.get("Confidence", ""))
-        return Heard(text, script=step.script, confidence=confidence)
-    keys = params.get("Digits", "")
-    if _KEYS.fullmatch(keys):
-        return Heard(keys, script=step.script, keyed=True)
-    return None
-
-
-def _confidence(value: str) -> float | None:
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and 0.0 <= number <= 1.0 else None
-
-
 def _timestamp(value: str | None) -> float | None:
     """Epoch seconds of an RFC 2822 date, None when there is none that can be read."""
     if not value or len(value) > 64:
@@ -248,7 +198,7 @@ def _timestamp(value: str | None) -> float | None:
 def _caller(number: str) -> str:
     """The caller's number, empty when it is withheld in one of Twilio's ways."""
     number = number.strip()
-    withheld = number.lower() in _WITHHELD_NAMES or number.lstrip("+") in _WITHHELD_NUMBERS
+    withheld = is_withheld(number) or number.lstrip("+") in _WITHHELD_NUMBERS
     return "" if withheld else number
 
 
