@@ -44,6 +44,7 @@ TOOL_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 8.0
 """Of the ten seconds in which the process ends, what the parts may take together."""
 RESTART_EXPECTED_MS = 1500
+LOG_FLUSH_S = 1.0
 
 Ending = Literal["stopped", "restart"]
 
@@ -175,6 +176,8 @@ class Gateway:
             log.info("log file: %s", self._logs.file)
             if await self._start_plugins(plugins):
                 self._started = True
+                # The log has a thread of its own; what the start had to say comes first.
+                await asyncio.to_thread(self._logs.flush, LOG_FLUSH_S)
                 on_ready(ReadyGateway(urls, listener.port, self._logs.file, generated))
                 await self._asked_to_end.wait()
         finally:

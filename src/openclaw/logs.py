@@ -6,6 +6,7 @@ import copy
 import logging
 import re
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from logging.handlers import QueueHandler, QueueListener
@@ -142,6 +143,13 @@ class LogOutput:
         """Log this package at the configured level too."""
         logging.getLogger(package).setLevel(self._level)
 
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until all that was logged before is written; False if it took too long.
+
+        Blocks, so not for the event loop's thread.
+        """
+        return self._writer.reached(timeout_s)
+
     def stop(self) -> None:
         """Write what is queued and let go of the process's logging."""
         logging.getLogger().removeHandler(self._entrance)
@@ -187,6 +195,21 @@ class _Writer(QueueListener):
     def __init__(self, events: Queue[object], *outputs: logging.Handler) -> None:
         super().__init__(events, *outputs)
         self._events = events
+
+    def handle(self, record: logging.LogRecord | threading.Event) -> None:
+        if isinstance(record, threading.Event):
+            record.set()
+        else:
+            super().handle(record)
+
+    def reached(self, timeout_s: float) -> bool:
+        """Wait until the writer comes to what is queued now; False if it took too long."""
+        mark = threading.Event()
+        try:
+            self._events.put_nowait(mark)
+        except Full:
+            return False
+        return mark.wait(timeout_s)
 
     def enqueue_sentinel(self) -> None:
         # The end mark must get in; the oldest event makes room for it when the queue is full.

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import stat
+import threading
 import time
 from pathlib import Path
 
@@ -104,6 +105,35 @@ def test_output_writes_file_and_console_and_lets_go(tmp_path: Path) -> None:
     assert first.endswith("[gateway] ready with [redacted] port=18789")
     assert rest[0].endswith("[gateway] error: failed")
     assert all(line.startswith("    ") for line in rest[1:])
+
+
+class _Stuck(io.StringIO):
+    """A console that takes nothing until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.freed = threading.Event()
+
+    def write(self, text: str) -> int:
+        assert self.freed.wait(10)
+        return super().write(text)
+
+
+def test_what_was_logged_before_a_flush_is_written_after_it(tmp_path: Path) -> None:
+    console = _Stuck()
+    output = LogOutput(tmp_path, logging.INFO, Redactor(), console=console)
+    output.start()
+    try:
+        log = logging.getLogger("openclaw.gateway")
+        for number in range(100):
+            log.info("line %d", number)
+        assert not output.flush(0.01)
+        console.freed.set()
+        assert output.flush(10)
+        assert console.getvalue().endswith("line 99\n")
+    finally:
+        console.freed.set()
+        output.stop()
 
 
 def test_only_old_daily_files_are_removed(tmp_path: Path) -> None:
