@@ -17,7 +17,7 @@ from openclaw_voice_call.service import CallService
 from tests.contract.network import THEIRS, Company, Network
 from tests.contract.networks import COMPANIES, NETWORKS, Open
 from tests.e2e.gateway import free_port
-from tests.emulators.twilio.people import HangsUp, Person
+from tests.emulators.people import HangsUp, Person
 from tests.voice_call.rig import FakeAgents, Rig, rig
 
 NetworkT = TypeVar("NetworkT", bound=Network)

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from openclaw_voice_call.call.types import Mode
 from openclaw_voice_call.service import CallService
 from tests.contract.network import OURS, Network
-from tests.emulators.twilio.people import HangsUp, Person
+from tests.emulators.people import HangsUp, Person
 
 OUTCOMES = {"answers": "answers", "busy": "busy", "declines": "declines", "failed": "fails"}
 

@@ -12,7 +12,7 @@ from typing import Final, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from openclaw_voice_call.service import CallService
 from tests.emulators.faults import FaultPlan, RestFault, WebhookFault
-from tests.emulators.twilio.people import Person
+from tests.emulators.people import Person
 
 OURS, THEIRS, OTHERS = "+15550001234", "+15550005678", "+15550009876"
 PUBLIC_URL: Final = "https://voice.example.com/voice/webhook"

@@ -11,7 +11,7 @@ from tests.contract.network import Company, Network
 from tests.contract.plivo import open_plivo
 from tests.contract.telnyx import open_telnyx
 from tests.contract.twilio import open_twilio
-from tests.emulators.twilio.people import Person
+from tests.emulators.people import Person
 
 NetworkT_co = TypeVar("NetworkT_co", bound=Network, covariant=True)
 Open: TypeAlias = Callable[

@@ -12,7 +12,7 @@ from tests.contract.clock import FastClock
 from tests.contract.network import THEIRS, Company
 from tests.contract.networks import COMPANIES
 from tests.emulators.faults import Disconnect, Fail, Hang, LoseAnswer, RestFault
-from tests.emulators.twilio.people import Person
+from tests.emulators.people import Person
 
 pytestmark = pytest.mark.parametrize("carrier", COMPANIES)
 

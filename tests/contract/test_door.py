@@ -11,7 +11,7 @@ from tests.contract.bench import Bench, company, leaves_after, transcript, words
 from tests.contract.network import THEIRS, Company, Signing
 from tests.contract.networks import COMPANIES
 from tests.emulators.faults import Repeat
-from tests.emulators.twilio.people import Person
+from tests.emulators.people import Person
 
 pytestmark = pytest.mark.parametrize("carrier", COMPANIES)
 

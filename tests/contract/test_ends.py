@@ -13,7 +13,7 @@ from tests.contract.clock import FastClock
 from tests.contract.network import OTHERS, THEIRS, Company
 from tests.contract.networks import COMPANIES, NETWORKS
 from tests.emulators.faults import Fail, LoseAnswer
-from tests.emulators.twilio.people import HangsUp, Person
+from tests.emulators.people import HangsUp, Person
 
 
 @pytest.mark.parametrize("carrier", NETWORKS)

@@ -9,7 +9,7 @@ import pytest
 from tests.contract.bench import company, words
 from tests.contract.network import THEIRS
 from tests.contract.networks import COMPANIES
-from tests.emulators.twilio.people import HangsUp, Person, Reply
+from tests.emulators.people import HangsUp, Person, Reply
 
 pytestmark = pytest.mark.parametrize("carrier", COMPANIES)
 

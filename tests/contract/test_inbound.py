@@ -13,7 +13,7 @@ from tests.contract.clock import FastClock
 from tests.contract.network import OTHERS, OURS, PUBLIC_URL, THEIRS, Company
 from tests.contract.networks import COMPANIES, NETWORKS
 from tests.emulators.faults import Drop, Repeat
-from tests.emulators.twilio.people import HangsUp, Person
+from tests.emulators.people import HangsUp, Person
 
 STRANGERS = (
     "",

@@ -12,7 +12,7 @@ from openclaw_voice_call.errors import InvalidRequest
 from tests.contract.bench import bench, company, words
 from tests.contract.network import THEIRS
 from tests.contract.networks import COMPANIES, NETWORKS
-from tests.emulators.twilio.people import Person, Reply
+from tests.emulators.people import Person, Reply
 
 
 @pytest.mark.parametrize("carrier", NETWORKS)

@@ -10,7 +10,7 @@ from tests.contract.bench import company_alone, leaves_after, serve, transcript,
 from tests.contract.network import THEIRS
 from tests.contract.networks import COMPANIES
 from tests.emulators.faults import Drop
-from tests.emulators.twilio.people import HangsUp, Person, Reply
+from tests.emulators.people import HangsUp, Person, Reply
 
 pytestmark = pytest.mark.parametrize("carrier", COMPANIES)
 

@@ -12,7 +12,7 @@ from openclaw_voice_call.errors import AlreadyWaiting
 from tests.contract.bench import bench, leaves_after, transcript, words
 from tests.contract.network import THEIRS
 from tests.contract.networks import NETWORKS
-from tests.emulators.twilio.people import Person
+from tests.emulators.people import Person
 
 pytestmark = pytest.mark.parametrize("carrier", NETWORKS)
 

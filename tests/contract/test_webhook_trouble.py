@@ -11,7 +11,7 @@ from tests.contract.bench import Bench, company, leaves_after, transcript, words
 from tests.contract.network import THEIRS, Company, Moment
 from tests.contract.networks import COMPANIES
 from tests.emulators.faults import Delay, Drop, Postpone, Repeat, WebhookFault
-from tests.emulators.twilio.people import HangsUp, Person
+from tests.emulators.people import HangsUp, Person
 
 pytestmark = pytest.mark.parametrize("carrier", COMPANIES)
 

@@ -20,7 +20,7 @@ import aiohttp
 import msgspec
 
 from openclaw.rpc.client import GatewayClient
-from tests.emulators.twilio.clock import Changes
+from tests.emulators.clock import Changes
 from tests.secrecy import secret
 
 OPENCLAW = Path(sys.executable).with_name("openclaw")

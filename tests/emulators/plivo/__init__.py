@@ -6,9 +6,10 @@
         assert not plivo.violations
 
 It knows Plivo's protocol and nothing of the gateway. Where Plivo's behaviour is not documented the
-choice is stated in a comment. The people are the ones of the Twilio emulator.
+choice is stated in a comment.
 """
 
+from tests.emulators.people import HangsUp, Heard, Person, Reply
 from tests.emulators.plivo.calls import Call
 from tests.emulators.plivo.emulator import (
     AUTH_ID,
@@ -20,7 +21,6 @@ from tests.emulators.plivo.emulator import (
 from tests.emulators.plivo.exchange import Alert, Event
 from tests.emulators.plivo.rest import RestRequest
 from tests.emulators.plivo.webhooks import Delivery, Webhook
-from tests.emulators.twilio.people import HangsUp, Heard, Person, Reply
 
 __all__ = [
     "AUTH_ID",

@@ -10,7 +10,9 @@ from uuid import uuid4
 import aiohttp
 from aiohttp import web
 
+from tests.emulators.clock import Changes, Clock, Tasks
 from tests.emulators.faults import FaultPlan, RestFault, WebhookFault
+from tests.emulators.people import Person
 from tests.emulators.plivo.calls import Call, Fetch, Form, Order
 from tests.emulators.plivo.exchange import Alert, Event, Exchange
 from tests.emulators.plivo.line import Line
@@ -22,8 +24,6 @@ from tests.emulators.plivo.webhooks import (
     Webhook,
     WebhookSender,
 )
-from tests.emulators.twilio.clock import Changes, Clock, Tasks
-from tests.emulators.twilio.people import Person
 from tests.secrecy import secret
 
 AUTH_ID = "MA0123456789ABCDEFGH"

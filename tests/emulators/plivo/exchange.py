@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tests.emulators.clock import Changes, Clock, Tasks
 from tests.emulators.plivo.calls import Call
 from tests.emulators.plivo.webhooks import WebhookSender
-from tests.emulators.twilio.clock import Changes, Clock, Tasks
 
 
 class Alert(NamedTuple):

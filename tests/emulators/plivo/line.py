@@ -5,6 +5,8 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from urllib.parse import urldefrag, urljoin
 
+from tests.emulators.clock import Clock
+from tests.emulators.people import Heard, PersonOnCall, speaking_time
 from tests.emulators.plivo.calls import (
     BUSY,
     CANCELLED,
@@ -38,8 +40,6 @@ from tests.emulators.plivo.markup import (
 )
 from tests.emulators.plivo.spec import is_web_url
 from tests.emulators.plivo.webhooks import Delivery, Kind, Unreachable, Webhook
-from tests.emulators.twilio.clock import Clock
-from tests.emulators.twilio.people import Heard, PersonOnCall, speaking_time
 
 PLAY_SECONDS = 3.0
 """Assumed length of a recording, whose sound is not fetched."""

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
+from tests.emulators.clock import Clock
+from tests.emulators.people import PersonOnCall, Reply, speaking_time
 from tests.emulators.plivo.calls import Form
 from tests.emulators.plivo.markup import GetInput, Prompt
-from tests.emulators.twilio.clock import Clock
-from tests.emulators.twilio.people import PersonOnCall, Reply, speaking_time
 
 KEY_SECONDS = 0.2
 AUTOMATIC_SECONDS = 2.0

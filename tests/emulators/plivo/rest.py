@@ -13,11 +13,11 @@ from uuid import uuid4
 import msgspec
 from aiohttp import web
 
+from tests.emulators.clock import Changes
 from tests.emulators.faults import Disconnect, Fail, FaultPlan, Hang, LoseAnswer, RestFault
 from tests.emulators.plivo.calls import Call, Fetch, Order
 from tests.emulators.plivo.line import Line
 from tests.emulators.plivo.spec import CALL, CALLS, REQUEST, check_body, check_query
-from tests.emulators.twilio.clock import Changes
 
 Operation: TypeAlias = Literal["create", "list", "read", "transfer", "hang up", "cancel"]
 Json: TypeAlias = dict[str, object]

@@ -18,9 +18,9 @@ import aiohttp
 from plivo.utils import signature_v3  # pyright: ignore[reportMissingTypeStubs]
 from yarl import URL
 
+from tests.emulators.clock import Changes, Tasks
 from tests.emulators.faults import Delay, Drop, FaultPlan, Postpone, Repeat, WebhookFault
 from tests.emulators.plivo.calls import Form
-from tests.emulators.twilio.clock import Changes, Tasks
 
 MAX_ANSWER = 1 << 20
 MAX_LOG = 200_000

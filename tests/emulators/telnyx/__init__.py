@@ -9,6 +9,7 @@ It knows Telnyx's protocol and nothing of the gateway. Where Telnyx's behaviour 
 the choice is stated in a comment.
 """
 
+from tests.emulators.people import HangsUp, Heard, Person, Reply
 from tests.emulators.telnyx.calls import Call, Order
 from tests.emulators.telnyx.emulator import (
     API_KEY,
@@ -22,7 +23,6 @@ from tests.emulators.telnyx.emulator import (
 from tests.emulators.telnyx.exchange import Event
 from tests.emulators.telnyx.rest import RestRequest
 from tests.emulators.telnyx.webhooks import Delivery, Webhook
-from tests.emulators.twilio.people import HangsUp, Heard, Person, Reply
 
 __all__ = [
     "API_KEY",

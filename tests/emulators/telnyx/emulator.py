@@ -12,15 +12,15 @@ import msgspec
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from tests.emulators.clock import Changes, Clock, Tasks
 from tests.emulators.faults import FaultPlan, RestFault, WebhookFault
+from tests.emulators.people import Person
 from tests.emulators.telnyx.calls import Call, Json, Order
 from tests.emulators.telnyx.commands import ApiError
 from tests.emulators.telnyx.exchange import Event, Exchange
 from tests.emulators.telnyx.line import Line
 from tests.emulators.telnyx.rest import RestApi, RestRequest
 from tests.emulators.telnyx.webhooks import Delivery, Webhook, WebhookSender
-from tests.emulators.twilio.clock import Changes, Clock, Tasks
-from tests.emulators.twilio.people import Person
 from tests.secrecy import secret
 
 API_KEY = secret("telnyx")

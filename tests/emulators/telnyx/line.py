@@ -5,12 +5,12 @@ from collections import deque
 from collections.abc import Coroutine, Mapping
 from typing import Literal
 
+from tests.emulators.people import Heard, PersonOnCall, speaking_time
 from tests.emulators.telnyx.calls import Call, Json, iso
 from tests.emulators.telnyx.exchange import Exchange
 from tests.emulators.telnyx.listening import Listening
 from tests.emulators.telnyx.spec import check_event
 from tests.emulators.telnyx.webhooks import Webhook
-from tests.emulators.twilio.people import Heard, PersonOnCall, speaking_time
 
 EndedBy = Literal["person", "gateway", "network", "limit"]
 DIALLING_SECONDS = 0.2

@@ -3,10 +3,10 @@
 import asyncio
 from typing import Protocol
 
+from tests.emulators.clock import Clock
+from tests.emulators.people import PersonOnCall, Reply, speaking_time
 from tests.emulators.telnyx.calls import Json
 from tests.emulators.telnyx.exchange import Exchange
-from tests.emulators.twilio.clock import Clock
-from tests.emulators.twilio.people import PersonOnCall, Reply, speaking_time
 
 KEY_SECONDS = 0.2
 

@@ -10,12 +10,12 @@ from typing import Protocol
 import msgspec
 from aiohttp import web
 
+from tests.emulators.clock import Changes
 from tests.emulators.faults import Disconnect, Fail, FaultPlan, Hang, LoseAnswer, RestFault
 from tests.emulators.telnyx.calls import Call, Json, Order
 from tests.emulators.telnyx.commands import ApiError, Idempotence, obey, read_order
 from tests.emulators.telnyx.line import Line
 from tests.emulators.telnyx.spec import ACTIONS, CALLS, actions, check_body, check_object
-from tests.emulators.twilio.clock import Changes
 
 
 @dataclass

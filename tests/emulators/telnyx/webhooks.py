@@ -19,9 +19,9 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from yarl import URL
 
+from tests.emulators.clock import Changes, Tasks
 from tests.emulators.faults import Delay, Drop, FaultPlan, Postpone, Repeat, WebhookFault
 from tests.emulators.telnyx.calls import Json
-from tests.emulators.twilio.clock import Changes, Tasks
 
 MAX_LOG = 200_000
 SIGNATURE_HEADER, TIMESTAMP_HEADER = "telnyx-signature-ed25519", "telnyx-timestamp"

@@ -9,6 +9,7 @@ It knows Twilio's protocol and nothing of the gateway. Where Twilio's behaviour 
 the choice is stated in a comment.
 """
 
+from tests.emulators.people import HangsUp, Heard, Person, Reply
 from tests.emulators.twilio.calls import Call, StreamSeam
 from tests.emulators.twilio.emulator import (
     ACCOUNT_SID,
@@ -19,7 +20,6 @@ from tests.emulators.twilio.emulator import (
 from tests.emulators.twilio.exchange import Alert, Event
 from tests.emulators.twilio.line import APOLOGY
 from tests.emulators.twilio.numbers import AccountState, Number
-from tests.emulators.twilio.people import HangsUp, Heard, Person, Reply
 from tests.emulators.twilio.rest import RestRequest
 from tests.emulators.twilio.webhooks import Delivery, Webhook
 

@@ -19,6 +19,7 @@ from typing import Literal
 
 import msgspec
 
+from tests.emulators.people import HangsUp, Person, Reply
 from tests.emulators.twilio.emulator import (
     ACCOUNT_SID,
     AUTH_TOKEN,
@@ -27,7 +28,6 @@ from tests.emulators.twilio.emulator import (
     TwilioEmulator,
 )
 from tests.emulators.twilio.exchange import Event
-from tests.emulators.twilio.people import HangsUp, Person, Reply
 
 
 class PersonScript(msgspec.Struct, forbid_unknown_fields=True):

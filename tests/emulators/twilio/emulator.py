@@ -10,13 +10,13 @@ from uuid import uuid4
 import aiohttp
 from aiohttp import web
 
+from tests.emulators.clock import Changes, Clock, Tasks
 from tests.emulators.faults import FaultPlan, RestFault, WebhookFault
+from tests.emulators.people import Person
 from tests.emulators.twilio.calls import Call, Callback, Fetch, Form, Order, StreamSeam
-from tests.emulators.twilio.clock import Changes, Clock, Tasks
 from tests.emulators.twilio.exchange import Alert, Event, Exchange
 from tests.emulators.twilio.line import Line
 from tests.emulators.twilio.numbers import AccountState, Number
-from tests.emulators.twilio.people import Person
 from tests.emulators.twilio.rest import RestApi, RestRequest
 from tests.emulators.twilio.webhooks import Delivery, Overrides, Webhook, WebhookSender
 from tests.secrecy import secret

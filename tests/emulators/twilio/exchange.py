@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tests.emulators.clock import Changes, Clock, Tasks
 from tests.emulators.twilio.calls import Call, StreamSeam
-from tests.emulators.twilio.clock import Changes, Clock, Tasks
 from tests.emulators.twilio.webhooks import WebhookSender
 
 

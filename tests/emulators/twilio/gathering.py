@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Protocol
 from urllib.parse import urljoin
 
+from tests.emulators.clock import Clock
+from tests.emulators.people import PersonOnCall, Reply, speaking_time
 from tests.emulators.twilio.calls import Form
-from tests.emulators.twilio.clock import Clock
-from tests.emulators.twilio.people import PersonOnCall, Reply, speaking_time
 from tests.emulators.twilio.twiml import Gather, Verb
 
 KEY_SECONDS = 0.2

@@ -5,6 +5,7 @@ from collections.abc import Coroutine, Sequence
 from urllib.parse import urldefrag, urljoin
 from uuid import uuid4
 
+from tests.emulators.people import Heard, PersonOnCall, speaking_time
 from tests.emulators.twilio.calls import (
     Call,
     CallStatus,
@@ -16,7 +17,6 @@ from tests.emulators.twilio.calls import (
 )
 from tests.emulators.twilio.exchange import Exchange
 from tests.emulators.twilio.gathering import Gathering
-from tests.emulators.twilio.people import Heard, PersonOnCall, speaking_time
 from tests.emulators.twilio.spec import is_web_url
 from tests.emulators.twilio.twiml import (
     Document,

@@ -12,9 +12,9 @@ from urllib.parse import parse_qsl, urlencode
 
 from aiohttp import web
 
+from tests.emulators.clock import Changes
 from tests.emulators.faults import Disconnect, Fail, FaultPlan, Hang, LoseAnswer, RestFault
 from tests.emulators.twilio.calls import API_VERSION, Call, Callback, Form, Order
-from tests.emulators.twilio.clock import Changes
 from tests.emulators.twilio.line import Line
 from tests.emulators.twilio.numbers import (
     UNSET_BY_EMPTY,

@@ -16,9 +16,9 @@ from multidict import MultiDict
 from twilio.request_validator import RequestValidator  # pyright: ignore[reportMissingTypeStubs]
 from yarl import URL
 
+from tests.emulators.clock import Changes, Clock, Tasks
 from tests.emulators.faults import Delay, Drop, FaultPlan, Postpone, Repeat, WebhookFault
 from tests.emulators.twilio.calls import Form
-from tests.emulators.twilio.clock import Changes, Clock, Tasks
 
 MAX_ANSWER = 1 << 20
 MAX_REDIRECTS = 10
