@@ -33,6 +33,11 @@ async def test_status_reads_the_journal_when_no_gateway_runs(tmp_path: Path) -> 
     one = await shell.voicecall("status", "--call-id", f"mock-{call}")
     assert (one.code, one.json["callId"], one.json["state"]) == (0, call, "hangup-user")
     assert "no gateway is running: from the journal" in one.err
+    other = ("--url", f"ws://127.0.0.1:{free_port()}", "--token", "secret")
+    for verb in (("status", *other), ("explain", call, *other)):
+        elsewhere = await shell.voicecall(*verb)
+        assert (elsewhere.code, elsewhere.out) == (1, ""), "another gateway's calls are not here"
+        assert "no gateway is running at ws://127.0.0.1" in elsewhere.err
     assert "openclaw gateway run" in one.err
     assert call in (await shell.voicecall("status")).out
     assert (await shell.voicecall("status", "--call-id", "zz")).json == {"found": False}

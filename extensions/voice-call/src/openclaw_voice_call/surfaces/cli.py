@@ -223,7 +223,7 @@ def status(
     except GatewayUnreachable as error:
         if not error.refused:
             raise
-        found = stored_status(ctx, call_id, error)
+        found = stored_status(ctx, choice, call_id, error)
     if mask:
         found = masked(found)
     if call_id is not None:
@@ -260,7 +260,7 @@ def explain(
     except GatewayUnreachable as error:
         if not error.refused:
             raise
-        found = stored_explanation(ctx, call_id, error)
+        found = stored_explanation(ctx, choice, call_id, error)
     if not found.get("found"):
         fail(
             "Call not found (call_not_found)",

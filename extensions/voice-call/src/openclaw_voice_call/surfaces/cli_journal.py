@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from openclaw.sdk_cli import GatewayUnreachable, fail, plugin_section, print_json, target_of
+from openclaw.sdk_cli import (
+    GatewayChoice,
+    GatewayUnreachable,
+    fail,
+    plugin_section,
+    print_json,
+    target_of,
+)
 from openclaw_voice_call.errors import VoiceCallError
 from openclaw_voice_call.surfaces.cli_gateway import tell
 from openclaw_voice_call.surfaces.cli_view import masked_json
@@ -25,7 +32,10 @@ LEAST_POLL_MS: Final = 50
 
 
 def stored_status(
-    ctx: click.Context, call_id: str | None, unreachable: GatewayUnreachable
+    ctx: click.Context,
+    choice: GatewayChoice,
+    call_id: str | None,
+    unreachable: GatewayUnreachable,
 ) -> dict[str, object]:
     """What `voicecall.status` would answer, from the journal.
 
@@ -33,7 +43,7 @@ def stored_status(
     """
     from openclaw_voice_call.call.snapshot import snapshot
 
-    with _instead_of_gateway(ctx, unreachable) as journal:
+    with _instead_of_gateway(ctx, choice, unreachable) as journal:
         if call_id is None:
             found = journal.recent(RECENT_CALLS)
             live = [record for record in journal.live() if record not in found]
@@ -46,12 +56,12 @@ def stored_status(
 
 
 def stored_explanation(
-    ctx: click.Context, call_id: str, unreachable: GatewayUnreachable
+    ctx: click.Context, choice: GatewayChoice, call_id: str, unreachable: GatewayUnreachable
 ) -> dict[str, object]:
     """What `voicecall.explain` would answer, as `stored_status` does."""
     from openclaw_voice_call.surfaces.explaining import explanation
 
-    with _instead_of_gateway(ctx, unreachable) as journal:
+    with _instead_of_gateway(ctx, choice, unreachable) as journal:
         record = journal.load(call_id)
         if record is None:
             return {"found": False}
@@ -136,11 +146,11 @@ def journal_path(ctx: click.Context) -> Path:
 
 @contextmanager
 def _instead_of_gateway(
-    ctx: click.Context, unreachable: GatewayUnreachable
+    ctx: click.Context, choice: GatewayChoice, unreachable: GatewayUnreachable
 ) -> Generator[JournalReader]:
     """This machine's journal, when it is this machine's gateway that does not run."""
     path = journal_path(ctx)
-    if not target_of(ctx).local or not path.is_file():
+    if not target_of(ctx, choice).local or not path.is_file():
         raise unreachable
     click.echo(
         f"no gateway is running: from the journal {path}\nStart one with: openclaw gateway run",

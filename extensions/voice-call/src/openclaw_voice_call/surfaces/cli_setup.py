@@ -106,7 +106,7 @@ def smoke(
     if not as_json:
         for line in report_lines(report):
             click.echo(line)
-    to = to or _configured_number(ctx)
+    to = to or _configured_number(ctx, choice)
     call: dict[str, object] = {"started": False, "to": to}
     problem = None
     if not report.get("ok"):
@@ -210,7 +210,7 @@ def _asking(ctx: click.Context, choice: GatewayChoice) -> Generator[Ask]:
         try:
             gateway = stack.enter_context(voice_gateway(ctx, choice))
         except GatewayUnreachable as error:
-            if not error.refused or not target_of(ctx).local:
+            if not error.refused or not target_of(ctx, choice).local:
                 raise
             gateway = None
         if gateway is not None:
@@ -249,10 +249,10 @@ def _methods_here(ctx: click.Context) -> Ask:
     return lambda method, params: asyncio.run(by_name[method](params))
 
 
-def _configured_number(ctx: click.Context) -> str | None:
+def _configured_number(ctx: click.Context, choice: GatewayChoice) -> str | None:
     """`toNumber` of this machine's configuration, which is the gateway's when it is local."""
     number = plugin_section(ctx, PLUGIN).config.get("toNumber")
-    return number if isinstance(number, str) and target_of(ctx).local else None
+    return number if isinstance(number, str) and target_of(ctx, choice).local else None
 
 
 def _changes(told: Mapping[str, object], name: str) -> Sequence[Mapping[str, object]]:
