@@ -19,9 +19,11 @@ from openclaw.agent.tools import ToolRegistry, ToolResult
 from openclaw.clock import Clock, SystemClock
 from openclaw.config.access import bind_host
 from openclaw.config.gateway_rules import start_refusals
+from openclaw.config.include import ReadText
 from openclaw.config.load import LoadedConfig, ensure_token
 from openclaw.config.paths import expand
 from openclaw.config.problem import ConfigProblem
+from openclaw.config.watch import ConfigWatch
 from openclaw.errors import ConfigError, OpenClawError, ToolNotAvailable
 from openclaw.gateway_facts import GatewayFacts
 from openclaw.gateway_lock import GatewayLock
@@ -32,11 +34,13 @@ from openclaw.plugins.check import section_problems
 from openclaw.plugins.discovery import InstalledPlugin, installed_plugins
 from openclaw.plugins.loader import register_plugins
 from openclaw.plugins.registry import PluginRegistry
+from openclaw.reload import Reload
 from openclaw.rpc.core_methods import hello_snapshot, register_core
 from openclaw.rpc.handshake import AuthPolicy
 from openclaw.rpc.router import Caller, RpcHandler, RpcRouter, Scope
 from openclaw.rpc.server import Readiness, RpcServer
 from openclaw.rpc.tools_http import InvokeTool, ToolInvocation
+from openclaw.tasks import Supervisor
 
 log = logging.getLogger("openclaw.gateway")
 
@@ -70,6 +74,7 @@ class Gateway:
         console: IO[str] | None = None,
         clock: Clock | None = None,
         installed: Iterable[InstalledPlugin] | None = None,
+        load: Callable[[ReadText], LoadedConfig] | None = None,
     ) -> None:
         """Prepare; nothing is written or opened before `run`.
 
@@ -78,6 +83,8 @@ class Gateway:
             console: Where readable log lines go besides the file.
             clock: The plugins' clock.
             installed: The plugins to consider instead of those of this environment.
+            load: Loads the configuration again, through what it is given; raises ConfigError. With
+                it, changes are taken up while the gateway runs.
 
         Raises:
             ConfigError: The configuration does not allow a start; every reason is in it.
@@ -92,6 +99,7 @@ class Gateway:
             raise ConfigError(refusals)
         self._host = host
         self._loaded = loaded
+        self._load = load
         self._installed = plugins
         self._warnings = [*loaded.warnings, *noted]
         self._clock = clock or SystemClock()
@@ -139,7 +147,9 @@ class Gateway:
         loaded, tools, router = self._loaded, ToolRegistry(), RpcRouter()
         agents = AgentRuntime(loaded.state_dir, self._settings, tools, self._clock)
         plugins = PluginRegistry(loaded.config.plugins, self._installed, self._redactor.hide)
-        sources = GatewayFacts(loaded, agents, self._logs, plugins).sources()
+        reload = Reload(loaded, plugins, self._redactor)
+        facts = GatewayFacts(loaded, agents, self._logs, plugins, lambda: reload.newest)
+        sources = facts.sources()
         runs = register_core(router, sources)
         router.add("plugins.list", _plugin_list(plugins), Scope.READ)
         server = RpcServer(
@@ -156,8 +166,6 @@ class Gateway:
         )
         parts = HostParts(
             state_dir=loaded.state_dir,
-            host_config=loaded.resolved,
-            environ=loaded.env,
             clock=self._clock,
             agents=agents,
             router=router,
@@ -165,6 +173,7 @@ class Gateway:
             publish=server.publish,
             restarting=lambda: self._ending == "restart",
         )
+        watching = Supervisor("config watch", log)
         for warning in self._warnings:
             log.warning("config", extra={"problem": warning.render()})
         try:
@@ -176,6 +185,9 @@ class Gateway:
             log.info("log file: %s", self._logs.file)
             if await self._start_plugins(plugins):
                 self._started = True
+                if self._load is not None:
+                    watch = ConfigWatch(loaded, self._load_again, reload.apply, self._clock)
+                    watching.spawn("files", watch.run())
                 # The log has a thread of its own; what the start had to say comes first.
                 await asyncio.to_thread(self._logs.flush, LOG_FLUSH_S)
                 on_ready(ReadyGateway(urls, listener.port, self._logs.file, generated))
@@ -183,6 +195,7 @@ class Gateway:
         finally:
             await self._shut_down(
                 (
+                    watching.close,
                     lambda: server.stop(*self._farewell()),
                     runs.aclose,
                     plugins.stop,
@@ -200,6 +213,16 @@ class Gateway:
             starting.cancel()
             ending.cancel()
         return started
+
+    def _load_again(self, read: ReadText) -> LoadedConfig:
+        """Raises ConfigError for all that a start would be refused for."""
+        assert self._load is not None
+        loaded = self._load(read)
+        noted = section_problems(loaded, [plugin.id for plugin in self._installed])
+        errors = [*start_refusals(loaded), *(p for p in noted if p.severity == "error")]
+        if errors:
+            raise ConfigError(errors)
+        return loaded
 
     def _policy(self) -> tuple[AuthPolicy, bool]:
         """How clients prove themselves, and whether the token was made here."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,8 @@ class GatewayFacts:
     agents: AgentRuntime
     logs: LogFile
     plugins: PluginRegistry
+    newest: Callable[[], LoadedConfig]
+    """What the file says now, as far as it was valid; `loaded` is what is in use."""
 
     def sources(self) -> CoreSources:
         """These facts as the core methods ask for them."""
@@ -65,7 +67,7 @@ class GatewayFacts:
         return list(dict.fromkeys([self._default_agent, *listed]))
 
     def _config(self) -> Mapping[str, object]:
-        loaded = self.loaded
+        loaded = self.newest()
         shown = redact(loaded.parsed)
         return {
             "path": str(loaded.path),

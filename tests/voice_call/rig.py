@@ -89,6 +89,8 @@ class FakeApi:
     )
     rpc: dict[str, RpcHandler] = field(default_factory=dict[str, RpcHandler])
     tools: dict[str, Tool] = field(default_factory=dict[str, Tool])
+    reconfigure: Callable[[], Awaitable[None]] | None = None
+    """What the plugin wants to be called after a change of `config`."""
 
     def report_problems(self, problems: Sequence[ConfigProblem]) -> None:
         self.problems.extend(problems)
@@ -123,6 +125,9 @@ class FakeApi:
         stop: Callable[[], Awaitable[None]],
     ) -> None:
         """The rig starts the runtime itself."""
+
+    def on_config_change(self, callback: Callable[[], Awaitable[None]]) -> None:
+        self.reconfigure = callback
 
 
 @dataclass

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import click
@@ -33,8 +34,9 @@ def run_gateway(overrides: Mapping[str, object], profile: str | None) -> None:
     """
     _allow_files(OPEN_FILES)
     try:
-        loaded = load_config(os.environ, Path.cwd(), overrides, profile=profile)
-        gateway = Gateway(loaded, console=sys.stderr)
+        load = partial(load_config, os.environ, Path.cwd(), overrides, profile=profile)
+        loaded = load()
+        gateway = Gateway(loaded, console=sys.stderr, load=lambda read: load(read=read))
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             ending = runner.run(_serve(gateway, loaded.state_dir))
     except OpenClawError as error:

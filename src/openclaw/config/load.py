@@ -9,10 +9,11 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from openclaw.config.access import PORT_ENV, Access, choose_access, port_from_env
+from openclaw.config.include import ReadText
 from openclaw.config.model import HostConfig
 from openclaw.config.model_tts import TtsConfig
 from openclaw.config.problem import ConfigProblem
-from openclaw.config.source import OWN_SECTIONS, ConfigSource, read_source
+from openclaw.config.source import OWN_SECTIONS, ConfigSource, read_source, read_text
 from openclaw.config.token import ensure_token_file, read_token, token_path
 from openclaw.config.tree import Tree, is_tree, lookup, parse_path, subtree, with_value
 from openclaw.config.validate import validate
@@ -89,14 +90,15 @@ def load_config(
     overrides: Mapping[str, object] | None = None,
     *,
     profile: str | None = None,
+    read: ReadText = read_text,
 ) -> LoadedConfig:
     """Load the configuration that this process environment points to; without a file, the defaults.
 
     `overrides` are values from the command line by path (`{"gateway.port": 19001}`); they win over
     `OPENCLAW_GATEWAY_PORT`, which wins over the file. Raises ConfigError with every problem of the
-    host's sections. Plugins' own blocks are not checked here.
+    host's sections. Plugins' own blocks are not checked here. Every file is read by `read`.
     """
-    loaded = inspect_config(env, cwd, overrides, profile=profile)
+    loaded = inspect_config(env, cwd, overrides, profile=profile, read=read)
     if loaded.problems:
         raise ConfigError(loaded.problems)
     return loaded
@@ -108,13 +110,14 @@ def inspect_config(
     overrides: Mapping[str, object] | None = None,
     *,
     profile: str | None = None,
+    read: ReadText = read_text,
 ) -> LoadedConfig:
     """As `load_config`, for doors that show a wrong configuration: its errors are in `problems`.
 
     Sections with errors are their defaults in `config`, the others as they are. Raises ConfigError
     only for a file that cannot be read as an object at all.
     """
-    source = read_source(env, cwd, profile)
+    source = read_source(env, cwd, profile, read=read)
     resolved, port_problems = _with_overrides(source, overrides or {})
     config, found = validate(HostConfig, resolved)
     foreign = sorted(source.parsed.keys() - OWN_SECTIONS)

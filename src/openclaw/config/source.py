@@ -9,7 +9,7 @@ from pathlib import Path
 
 from openclaw.config import paths
 from openclaw.config.env import config_variables, layered, parse_env_file, substitute_tree
-from openclaw.config.include import expand_includes
+from openclaw.config.include import ReadText, expand_includes
 from openclaw.config.json5 import parse_root
 from openclaw.config.problem import ConfigProblem, at_root
 from openclaw.config.secret_refs import Resolver
@@ -49,21 +49,38 @@ class ConfigSource:
         return tuple(problem for problem in self.problems if problem.severity == "warning")
 
 
-def read_source(env: Mapping[str, str], cwd: Path, profile: str | None = None) -> ConfigSource:
+def read_text(path: Path) -> str:
+    """A file's text. Raises OSError (also when it is larger than 2 MiB) or UnicodeDecodeError."""
+    with path.open("rb") as file:
+        content = file.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise OSError(27, f"larger than {MAX_FILE_BYTES} bytes", str(path))
+    return content.decode("utf-8")
+
+
+def read_source(
+    env: Mapping[str, str],
+    cwd: Path,
+    profile: str | None = None,
+    *,
+    read: ReadText = read_text,
+) -> ConfigSource:
     """Read the configuration that this process environment points to; a missing file is empty.
 
+    Every file is read by `read`, which raises as `read_text` does.
     Raises ConfigError when the file cannot be read, is no JSON5 object, or includes wrongly.
     """
     state = paths.state_dir(env, profile)
     path = paths.config_path(env, profile)
-    exists, text = _read_config(path)
+    exists, text = _read_config(path, read)
     parsed: object = parse_root(text) if exists else {}
     if exists:
-        parsed = expand_includes(parsed, path, read_text)
+        parsed = expand_includes(parsed, path, read)
     if not is_tree(parsed):
         raise ConfigError([at_root("the configuration must be an object, like {gateway: {}}")])
-    variables = layered(env, _env_file(cwd), _env_file(state), config_variables(parsed))
-    resolved, problems = _resolve(parsed, variables)
+    files = (_env_file(cwd, read), _env_file(state, read))
+    variables = layered(env, *files, config_variables(parsed))
+    resolved, problems = _resolve(parsed, variables, read)
     return ConfigSource(
         path=path,
         exists=exists,
@@ -77,18 +94,9 @@ def read_source(env: Mapping[str, str], cwd: Path, profile: str | None = None) -
     )
 
 
-def read_text(path: Path) -> str:
-    """A file's text. Raises OSError (also when it is larger than 2 MiB) or UnicodeDecodeError."""
-    with path.open("rb") as file:
-        content = file.read(MAX_FILE_BYTES + 1)
-    if len(content) > MAX_FILE_BYTES:
-        raise OSError(27, f"larger than {MAX_FILE_BYTES} bytes", str(path))
-    return content.decode("utf-8")
-
-
-def _read_config(path: Path) -> tuple[bool, str]:
+def _read_config(path: Path, read: ReadText) -> tuple[bool, str]:
     try:
-        return True, read_text(path)
+        return True, read(path)
     except FileNotFoundError:
         return False, ""
     except UnicodeDecodeError as error:
@@ -97,10 +105,10 @@ def _read_config(path: Path) -> tuple[bool, str]:
         raise ConfigError([at_root(f"cannot read {path}: {error.strerror}")]) from error
 
 
-def _env_file(folder: Path) -> dict[str, str]:
+def _env_file(folder: Path, read: ReadText) -> dict[str, str]:
     path = folder / ".env"
     try:
-        return parse_env_file(read_text(path))
+        return parse_env_file(read(path))
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except UnicodeDecodeError as error:
@@ -109,9 +117,11 @@ def _env_file(folder: Path) -> dict[str, str]:
         raise ConfigError([at_root(f"cannot read {path}: {error.strerror}")]) from error
 
 
-def _resolve(parsed: Tree, env: Mapping[str, str]) -> tuple[Tree, tuple[ConfigProblem, ...]]:
+def _resolve(
+    parsed: Tree, env: Mapping[str, str], read: ReadText
+) -> tuple[Tree, tuple[ConfigProblem, ...]]:
     secrets = subtree(parsed, "secrets")
-    resolver = Resolver(env, subtree(secrets, "providers"), subtree(secrets, "defaults"), read_text)
+    resolver = Resolver(env, subtree(secrets, "providers"), subtree(secrets, "defaults"), read)
     resolved = dict(parsed)
     problems: list[ConfigProblem] = []
     for section in OWN_SECTIONS & parsed.keys():

@@ -10,6 +10,7 @@ from pathlib import Path
 from openclaw.agent.interface import Agents
 from openclaw.agent.tools import Tool, ToolRegistry
 from openclaw.clock import Clock
+from openclaw.config.load import LoadedConfig
 from openclaw.config.problem import ConfigProblem
 from openclaw.errors import OpenClawError, PluginRejected
 from openclaw.plugins.record import PluginRecord, Service
@@ -24,8 +25,6 @@ class HostParts:
     """The parts of the gateway that plugins reach through their API."""
 
     state_dir: Path
-    host_config: Mapping[str, object]
-    environ: Mapping[str, str]
     clock: Clock
     agents: Agents
     router: RpcRouter
@@ -42,17 +41,11 @@ class HostApi:
     way through leaves no doors behind that lead nowhere.
     """
 
-    def __init__(
-        self,
-        record: PluginRecord,
-        parts: HostParts,
-        config: Mapping[str, object],
-        unresolved: Sequence[ConfigProblem],
-    ) -> None:
+    def __init__(self, record: PluginRecord, parts: HostParts, loaded: LoadedConfig) -> None:
         self._record = record
         self._parts = parts
-        self._config = config
-        self._unresolved = tuple(unresolved)
+        self._loaded = loaded
+        self._on_change: Callable[[], Awaitable[None]] | None = None
         self._rpc: dict[str, tuple[RpcHandler, str | None]] = {}
         self._new_tools: dict[str, Tool] = {}
         self._services: list[Service] = []
@@ -64,19 +57,19 @@ class HostApi:
 
     @property
     def config(self) -> Mapping[str, object]:
-        return self._config
+        return self._loaded.plugin_config(self.plugin_id)
 
     @property
     def unresolved(self) -> Sequence[ConfigProblem]:
-        return self._unresolved
+        return self._loaded.unresolved(f'plugins.entries["{self.plugin_id}"].config')
 
     @property
     def host_config(self) -> Mapping[str, object]:
-        return self._parts.host_config
+        return self._loaded.resolved
 
     @property
     def environ(self) -> Mapping[str, str]:
-        return self._parts.environ
+        return self._loaded.env
 
     @property
     def state_dir(self) -> Path:
@@ -107,6 +100,21 @@ class HostApi:
 
     def publish(self, event: str, payload: Mapping[str, object]) -> None:
         self._parts.publish(event, payload)
+
+    def on_config_change(self, callback: Callable[[], Awaitable[None]]) -> None:
+        self._check_open()
+        self._on_change = callback
+
+    async def reconfigure(self, loaded: LoadedConfig) -> None:
+        """Let the plugin take up what has changed for it."""
+        before, self._loaded = self._visible(), loaded
+        if self._on_change is not None and self._visible() != before:
+            self._record.problems.clear()
+            await self._on_change()
+
+    def _visible(self) -> tuple[object, ...]:
+        shared = {k: v for k, v in self.host_config.items() if k not in ("gateway", "plugins")}
+        return self.config, self.unresolved, self.environ, shared
 
     def add_rpc(self, name: str, handler: RpcHandler, scope: str | None = Scope.ADMIN) -> None:
         self._check_open()
@@ -150,6 +158,8 @@ class HostApi:
         self._record.tools = list(self._new_tools)
         self._record.methods = list(self._rpc)
         self._record.services = self._services
+        if self._on_change is not None:
+            self._record.reconfigure = self.reconfigure
 
     def _check_open(self) -> None:
         if not self._open:

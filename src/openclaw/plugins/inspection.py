@@ -32,8 +32,6 @@ def inspect_plugins(
     settings = AgentSettings.parse(loaded.resolved, loaded.env)
     parts = HostParts(
         state_dir=loaded.state_dir,
-        host_config=loaded.resolved,
-        environ=loaded.env,
         clock=clock,
         agents=AgentRuntime(loaded.state_dir, settings, tools, clock),
         router=RpcRouter(),

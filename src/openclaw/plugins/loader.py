@@ -31,8 +31,7 @@ def register_plugins(
         if record.off is not None:
             continue
         on_package(record.installed.package)
-        unresolved = loaded.unresolved(f'plugins.entries["{record.id}"].config')
-        _register(record, HostApi(record, parts, loaded.plugin_config(record.id), unresolved))
+        _register(record, HostApi(record, parts, loaded))
 
 
 def instantiate(installed: InstalledPlugin) -> Plugin:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from openclaw.config.load import LoadedConfig
 from openclaw.config.problem import ConfigProblem
 from openclaw.plugins.discovery import InstalledPlugin
 from openclaw.tasks import Supervisor
@@ -39,6 +40,8 @@ class PluginRecord:
     methods: list[str] = field(default_factory=list[str])
     tools: list[str] = field(default_factory=list[str])
     services: list[Service] = field(default_factory=list[Service])
+    reconfigure: Callable[[LoadedConfig], Awaitable[None]] | None = None
+    """Lets it take up a changed configuration; None if it does not while it runs."""
     log: logging.Logger = field(init=False)
     tasks: Supervisor = field(init=False)
     """Owns its background tasks."""

@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import partial
 
+from openclaw.config.load import LoadedConfig
 from openclaw.config.model import PluginsConfig
+from openclaw.config.problem import ConfigProblem
+from openclaw.config.tree import format_path
 from openclaw.plugins.discovery import InstalledPlugin
 from openclaw.plugins.record import PluginRecord, Service
 from openclaw.plugins.rules import reason_off
@@ -48,6 +52,27 @@ class PluginRegistry:
     def failing(self) -> list[PluginRecord]:
         """The plugins that are on and do not work."""
         return [record for record in self if record.status == "error"]
+
+    @property
+    def deaf(self) -> list[str]:
+        """The plugins that are on and take up a changed section only when they are started."""
+        return [record.id for record in self if record.off is None and not record.reconfigure]
+
+    async def reconfigure(self, loaded: LoadedConfig) -> None:
+        """Let every plugin take up what has changed for it; one that fails is reported."""
+        for record in self:
+            if record.reconfigure is None:
+                continue
+            failure = await _attempt(partial(record.reconfigure, loaded), self._start_timeout_s)
+            if failure is not None:
+                text = f"the changed section was not taken up ({type(failure).__name__})"
+                path = format_path(("plugins", "entries", record.id))
+                record.problems.append(ConfigProblem(path, text, remedy="see the log"))
+                log.error(
+                    "plugin failed to take up its section",
+                    extra={"plugin": record.id},
+                    exc_info=failure,
+                )
 
     async def start(self) -> None:
         """Start all services in order; one that fails or hangs is reported, the others go on."""

@@ -54,8 +54,6 @@ class Host:
         settings = AgentSettings.parse({}, {})
         parts = HostParts(
             state_dir=folder,
-            host_config=self.loaded.resolved,
-            environ={},
             clock=self.clock,
             agents=AgentRuntime(folder, settings, self.tools, self.clock),
             router=self.router,

@@ -20,11 +20,12 @@ from openclaw.tasks import Supervisor
 from openclaw_voice_call.call import events as ev
 from openclaw_voice_call.call.facts import Fact
 from openclaw_voice_call.call.opening import InboundPolicy
-from openclaw_voice_call.call.record import CallRecord, CallSettings
+from openclaw_voice_call.call.record import CallRecord
 from openclaw_voice_call.call.script import Digits, Listen, Say
 from openclaw_voice_call.call.snapshot import state_name
 from openclaw_voice_call.call.types import CallId, CarrierCallId, EndReason, Mode
-from openclaw_voice_call.conversation.responder import Responder, ResponderSettings
+from openclaw_voice_call.config.model import OutboundConfig, VoiceCallConfig
+from openclaw_voice_call.conversation.responder import Responder
 from openclaw_voice_call.errors import CarrierError, VoiceCallError
 from openclaw_voice_call.interfaces.carrier import (
     CarrierFeatures,
@@ -39,8 +40,8 @@ from openclaw_voice_call.interfaces.carrier import (
 from openclaw_voice_call.interfaces.instruction import DialOrder, Instruction, LegOrder, Perform
 from openclaw_voice_call.interfaces.links import read_link
 from openclaw_voice_call.manager import CallManager
-from openclaw_voice_call.reception import DoorPolicy, Reception
-from openclaw_voice_call.service import CallService, ServiceSettings
+from openclaw_voice_call.reception import Reception
+from openclaw_voice_call.service import CallService
 from openclaw_voice_call.store.pairings import PairingFile
 from openclaw_voice_call.store.sqlite import SqliteCallStore
 from openclaw_voice_call.surfaces.doors import ServiceDoor
@@ -249,14 +250,15 @@ async def house(
     store = await SqliteCallStore.connect(folder / "voice-calls")
     agents = FakeAgents()
     api = DoorsApi(folder, clock, agents, tasks)
-
-    def settings_for(call: CallId, mode: Mode, number: str) -> CallSettings:
-        return CallSettings(
-            mode,
-            f"agent:main:voice:{number.removeprefix('+')}",
-            notify_hangup_delay_ms=0,
-            transcript_timeout_ms=transcript_timeout_ms,
-        )
+    config = VoiceCallConfig(
+        to_number=to_number,
+        outbound=OutboundConfig(default_mode=default_mode, notify_hangup_delay_sec=0),
+        inbound_policy=inbound,
+        inbound_greeting="Hello.",
+        transcript_timeout_ms=transcript_timeout_ms,
+    )
+    # Not validated, so that there can be no room at all.
+    config = config.model_copy(update={"max_concurrent_calls": max_live})
 
     def changed(record: CallRecord, facts: Sequence[Fact]) -> None:
         if facts:
@@ -264,7 +266,6 @@ async def house(
             publish("voicecall.call", told)
 
     reception = Reception(
-        DoorPolicy(inbound, (), "Hello."),
         PairingFile(folder / "voice-calls"),
         clock,
         new_code=lambda: "123456",
@@ -272,13 +273,12 @@ async def house(
     manager = CallManager(
         store=store,
         carrier=carrier,
-        responder=Responder(agents, ResponderSettings(), tasks),
+        responder=Responder(agents, tasks),
         clock=clock,
         tasks=tasks,
         reception=reception,
-        settings_for=settings_for,
+        config=config,
         new_call_id=lambda: CallId(str(uuid.uuid4())),
-        max_live=max_live,
         keep_facts_s=86_400.0,
         on_change=changed,
         on_refusal=lambda offer, refusal: None,
@@ -288,14 +288,8 @@ async def house(
         manager=manager,
         store=store,
         clock=clock,
-        settings=ServiceSettings(
-            from_number=US,
-            to_number=to_number,
-            default_mode=default_mode,
-            max_duration_ms=300_000,
-            transcript_timeout_ms=transcript_timeout_ms,
-            any_number=True,
-        ),
+        from_number=US,
+        any_number=True,
         new_operation_id=lambda: uuid.uuid4().hex[:12],
         reception=reception,
     )

@@ -201,7 +201,7 @@ async def test_a_plugin_that_cannot_work_tells_each_verb_why(
     assert (done.code, done.out) == (1, "")
     assert done.err == (
         f"error: {'; '.join(missing)} (not_configured)\n"
-        "Remedy: Correct the configuration and restart the gateway.\n"
+        "Remedy: Correct the configuration; a running gateway takes it up.\n"
     )
 
 

@@ -20,7 +20,8 @@ CODE = "123456"
 
 
 async def call_us(home: House, number: str = ANN) -> Welcome | Refusal:
-    return await home.service.pairing.judge(InboundOffer(CarrierCallId("leg"), number, US))
+    offer = InboundOffer(CarrierCallId("leg"), number, US)
+    return await home.service.pairing.judge(offer, home.manager.config)
 
 
 def entries(done: Outcome, name: str) -> list[dict[str, object]]:

@@ -11,6 +11,7 @@
     ├── NotReady                    the plugin cannot work at all now
     │   ├── PluginDisabled
     │   ├── NotConfigured
+    │   ├── Reconfiguring           a changed configuration is being taken up; ready in a moment
     │   ├── ExposureFailed          the tunnel that was to give the public URL did not
     │   └── ShuttingDown
     ├── AtCapacity
@@ -133,7 +134,15 @@ class NotConfigured(NotReady):
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = tuple(problems)
-        self.remedy = "Correct the configuration and restart the gateway."
+        self.remedy = "Correct the configuration; a running gateway takes it up."
+
+
+class Reconfiguring(NotReady):
+    code: ClassVar[str] = "reconfiguring"
+    retryable: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        super().__init__("The voice-call plugin is taking up a changed configuration")
 
 
 class ExposureFailed(NotReady):

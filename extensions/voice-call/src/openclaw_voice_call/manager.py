@@ -18,7 +18,7 @@ from openclaw_voice_call.call import events as ev
 from openclaw_voice_call.call.draft import Decision
 from openclaw_voice_call.call.facts import Fact
 from openclaw_voice_call.call.opening import Refusal, open_inbound, open_outbound
-from openclaw_voice_call.call.record import CallRecord, CallSettings
+from openclaw_voice_call.call.record import CallRecord
 from openclaw_voice_call.call.script import StepRef
 from openclaw_voice_call.call.types import (
     CallId,
@@ -27,6 +27,8 @@ from openclaw_voice_call.call.types import (
     EndReason,
     Mode,
 )
+from openclaw_voice_call.config.live import call_settings
+from openclaw_voice_call.config.model import VoiceCallConfig
 from openclaw_voice_call.conversation.responder import Responder
 from openclaw_voice_call.errors import (
     AtCapacity,
@@ -65,9 +67,8 @@ class CallManager:
         clock: Clock,
         tasks: TaskOwner,
         reception: Reception,
-        settings_for: Callable[[CallId, Mode, str], CallSettings],
+        config: VoiceCallConfig,
         new_call_id: Callable[[], CallId],
-        max_live: int,
         keep_facts_s: float,
         on_change: Callable[[CallRecord, Sequence[Fact]], None],
         on_refusal: Callable[[InboundOffer, Refusal], None],
@@ -78,15 +79,17 @@ class CallManager:
         self._clock = clock
         self._tasks = tasks
         self._reception = reception
-        self._settings_for = settings_for
+        self._config = config
         self._new_call_id = new_call_id
-        self._max_live = max_live
         self._keep_facts_s = keep_facts_s
         self._on_change = on_change
         self._on_refusal = on_refusal
         self._runners: dict[CallId, CallRunner] = {}
         self._legs: dict[CarrierCallId, CallRunner] = {}
         self._admitting: dict[CarrierCallId, asyncio.Future[CallRunner | Refusal]] = {}
+        self._opening = 0
+        self._settled = asyncio.Event()
+        self._pruning: asyncio.Task[None] | None = None
         self._stopping = False
         self._parts = CallParts(store, carrier, clock, tasks, responder, self._adopted)
 
@@ -94,6 +97,22 @@ class CallManager:
     def live(self) -> Sequence[CallRecord]:
         """The newest stored records of all live calls, oldest first."""
         return [runner.record for runner in self._runners.values() if runner.record.live]
+
+    @property
+    def config(self) -> VoiceCallConfig:
+        """What calls that begin now begin with."""
+        return self._config
+
+    def adopt(self, config: VoiceCallConfig) -> None:
+        """Let calls that begin from now on begin with this; those that are live keep theirs."""
+        self._config = config
+
+    async def idle(self) -> None:
+        """Wait until there is no call, neither live nor about to be. It returns at that moment:
+        what the caller does before it waits for anything else is done without a call."""
+        while self.live or self._opening or self._admitting:
+            self._settled.clear()
+            await self._settled.wait()
 
     async def start(self) -> None:
         """Take up the calls that were live when the last process stopped. Dials nothing (F55)."""
@@ -109,7 +128,7 @@ class CallManager:
         if restored:
             log.info("calls restored", extra={"count": len(restored)})
             self._tasks.spawn("restored calls", self._check(restored))
-        self._tasks.spawn("journal pruning", self._prune())
+        self._pruning = self._tasks.spawn("journal pruning", self._prune())
 
     async def place(
         self,
@@ -130,7 +149,7 @@ class CallManager:
         if self._stopping:
             raise ShuttingDown
         call_id = self._new_call_id()
-        settings = self._settings_for(call_id, mode, to_number)
+        settings = call_settings(self._config, call_id, mode, to_number)
         if session_key is not None:
             settings = msgspec.structs.replace(settings, session_key=session_key)
         opened = open_outbound(
@@ -211,15 +230,23 @@ class CallManager:
                     group.create_task(runner.wait_until(_is_over, within_s))
         for runner in list(self._runners.values()):
             runner.stop()
+        if self._pruning is not None:
+            self._pruning.cancel()
 
     async def _open(self, opened: Decision) -> CallRunner:
         record, facts = opened
-        await self._store.open(record, facts, at=self._clock.wall(), max_live=self._max_live)
-        runner = CallRunner(record, self._parts)
-        self._runners[record.call_id] = runner
+        max_live = self._config.max_concurrent_calls
+        self._opening += 1
+        try:
+            await self._store.open(record, facts, at=self._clock.wall(), max_live=max_live)
+            runner = CallRunner(record, self._parts)
+            self._runners[record.call_id] = runner
+        finally:
+            self._opening -= 1
+            self._settled.set()
         runner.start(facts)
         if record.settings.mode is Mode.CONVERSATION:
-            self._responder.warm_up(record.settings.agent_id)
+            self._responder.warm_up(record.settings)
         return runner
 
     async def _route(self, envelope: Envelope) -> CallRunner | Refusal | None:
@@ -264,13 +291,16 @@ class CallManager:
             return outcome
         finally:
             del self._admitting[leg]
+            self._settled.set()
             pending.cancel()
 
     async def _judge(self, offer: InboundOffer) -> CallRunner | Refusal:
-        welcome = Refusal.BUSY if self._stopping else await self._reception.judge(offer)
+        welcome: Welcome | Refusal = Refusal.BUSY
+        if not self._stopping:
+            welcome = await self._reception.judge(offer, self._config)
         if isinstance(welcome, Welcome):
             opened = self._opening_of(offer, welcome)
-            why = self._responder.unable(opened.record.settings.agent_id)
+            why = self._responder.unable(opened.record.settings)
             if why is not None and welcome.mode is Mode.CONVERSATION:
                 log.error("no agent can answer the phone", extra={"reason": why})
                 welcome = Refusal.CANNOT_ANSWER
@@ -302,7 +332,7 @@ class CallManager:
             direction=offer.direction,
             from_number=offer.from_number,
             to_number=offer.to_number,
-            settings=self._settings_for(call_id, welcome.mode, other),
+            settings=call_settings(self._config, call_id, welcome.mode, other),
             opening=welcome.opening,
             answered=self._carrier.features.markup,
             now=self._clock.wall(),
@@ -344,6 +374,7 @@ class CallManager:
             self._runners.pop(record.call_id, None)
             for name in [name for name, owner in self._legs.items() if owner is runner]:
                 del self._legs[name]
+            self._settled.set()
         self._on_change(record, facts)
 
 

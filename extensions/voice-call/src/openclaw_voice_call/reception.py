@@ -13,6 +13,8 @@ from openclaw_voice_call.call.opening import InboundPolicy, Refusal, admit_inbou
 from openclaw_voice_call.call.pairing import Approval, PairingRequest
 from openclaw_voice_call.call.phone import normalise
 from openclaw_voice_call.call.types import Direction, Mode
+from openclaw_voice_call.config.live import greeting
+from openclaw_voice_call.config.model import VoiceCallConfig
 from openclaw_voice_call.errors import PairingNotFound
 from openclaw_voice_call.interfaces.carrier import InboundOffer
 from openclaw_voice_call.interfaces.store import PairingStore
@@ -33,42 +35,32 @@ class Welcome:
     opening: str
 
 
-@dataclass(frozen=True, slots=True)
-class DoorPolicy:
-    policy: InboundPolicy
-    allow_from: Sequence[str]
-    """E.164; whole numbers are compared."""
-    greeting: str
-
-
 class Reception:
     """Judges every offered call. Constructed with the pairing book that is on disk."""
 
     def __init__(
         self,
-        policy: DoorPolicy,
         pairings: PairingStore,
         clock: Clock,
         new_code: Callable[[], str],
     ) -> None:
-        self._policy = policy
         self._pairings = pairings
         self._clock = clock
         self._new_code = new_code
         self._book = pairings.read()
 
-    async def judge(self, offer: InboundOffer) -> Welcome | Refusal:
-        """Raises JournalRefused when a pairing code could not be stored."""
-        welcome = Welcome(Mode.CONVERSATION, self._policy.greeting)
+    async def judge(self, offer: InboundOffer, config: VoiceCallConfig) -> Welcome | Refusal:
+        """Under the policy of `config`. Raises JournalRefused when a pairing code could not be
+        stored."""
+        welcome = Welcome(Mode.CONVERSATION, greeting(config))
         # A leg that was placed with the carrier's API is the owner's own doing (F23).
         if offer.direction is Direction.OUTBOUND:
             return welcome
-        policy = self._policy
-        refusal = admit_inbound(policy.policy, policy.allow_from, offer.from_number)
+        refusal = admit_inbound(config.inbound_policy, config.allow_from, offer.from_number)
         if refusal is None:
             return welcome
         number = normalise(offer.from_number)
-        if policy.policy is not InboundPolicy.PAIRING or number is None:
+        if config.inbound_policy is not InboundPolicy.PAIRING or number is None:
             return refusal
         return welcome if self._book.admits(number) else await self._ask(number)
 

@@ -20,14 +20,13 @@ from openclaw.sdk import PluginApi
 from openclaw_voice_call.call.facts import Fact
 from openclaw_voice_call.call.opening import Refusal
 from openclaw_voice_call.call.pairing import CODE_DIGITS
-from openclaw_voice_call.call.phone import normalise
-from openclaw_voice_call.call.record import CallRecord, CallSettings
+from openclaw_voice_call.call.record import CallRecord
 from openclaw_voice_call.call.snapshot import state_name
-from openclaw_voice_call.call.types import CallId, Mode
+from openclaw_voice_call.call.types import CallId
 from openclaw_voice_call.carriers.registry import build_carrier
 from openclaw_voice_call.carriers.setup import CarrierSetup
 from openclaw_voice_call.config.model import VoiceCallConfig
-from openclaw_voice_call.conversation.responder import Responder, ResponderSettings
+from openclaw_voice_call.conversation.responder import Responder
 from openclaw_voice_call.credentials import Credentials
 from openclaw_voice_call.exposure.choose import choose_exposure
 from openclaw_voice_call.exposure.urls import local_origin
@@ -35,8 +34,8 @@ from openclaw_voice_call.interfaces.carrier import InboundOffer
 from openclaw_voice_call.interfaces.exposure import ExposureNews, ExposureState
 from openclaw_voice_call.interfaces.links import CallLinks
 from openclaw_voice_call.manager import CallManager
-from openclaw_voice_call.reception import DoorPolicy, Reception
-from openclaw_voice_call.service import CallService, ServiceSettings
+from openclaw_voice_call.reception import Reception
+from openclaw_voice_call.service import CallService
 from openclaw_voice_call.setup.probe import ProbeBook
 from openclaw_voice_call.store.pairings import PairingFile
 from openclaw_voice_call.store.schema import FOLDER_NAME
@@ -46,7 +45,6 @@ from openclaw_voice_call.webhook.public_url import UrlPolicy
 from openclaw_voice_call.webhook.server import WebhookServer
 
 KEEP_FACTS_DAYS: Final = 30
-DEFAULT_GREETING: Final = "Hello! How can I help you?"
 
 
 class VoiceCallRuntime:
@@ -55,6 +53,7 @@ class VoiceCallRuntime:
     def __init__(
         self,
         service: CallService,
+        manager: CallManager,
         server: WebhookServer,
         webhook_url: str,
         probes: ProbeBook,
@@ -64,6 +63,7 @@ class VoiceCallRuntime:
         self.webhook_url = webhook_url
         """The public one."""
         self.probes = probes
+        self._manager = manager
         self._server = server
         self._closing = closing
 
@@ -112,17 +112,7 @@ class VoiceCallRuntime:
                 ),
             )
             stack.push_async_callback(carrier.close)
-            responder = Responder(
-                api.agents,
-                ResponderSettings(config.response_model, config.response_system_prompt),
-                api.tasks,
-            )
             reception = Reception(
-                DoorPolicy(
-                    config.inbound_policy,
-                    config.allow_from,
-                    config.inbound_greeting or DEFAULT_GREETING,
-                ),
                 PairingFile(journal_folder(config, api.state_dir)),
                 api.clock,
                 new_code=lambda: f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}d}",
@@ -130,13 +120,12 @@ class VoiceCallRuntime:
             manager = CallManager(
                 store=store,
                 carrier=carrier,
-                responder=responder,
+                responder=Responder(api.agents, api.tasks),
                 clock=api.clock,
                 tasks=api.tasks,
                 reception=reception,
-                settings_for=lambda call, mode, number: call_settings(config, call, mode, number),
+                config=config,
                 new_call_id=lambda: CallId(str(uuid.uuid4())),
-                max_live=config.max_concurrent_calls,
                 keep_facts_s=KEEP_FACTS_DAYS * 86_400.0,
                 on_change=_Publisher(api).changed,
                 on_refusal=_Publisher(api).refused,
@@ -166,6 +155,8 @@ class VoiceCallRuntime:
             )
             for notice in carrier.notices():
                 api.log.info(notice)
+            # Should the port be taken, nothing of the calls goes on here: the next start has them.
+            stack.push_async_callback(lambda: manager.stop(restarting=True))
             await manager.start()
             await server.start()
             stack.push_async_callback(server.stop)
@@ -180,20 +171,25 @@ class VoiceCallRuntime:
                 manager=manager,
                 store=store,
                 clock=api.clock,
-                settings=ServiceSettings(
-                    from_number=credentials.from_number,
-                    to_number=config.to_number,
-                    default_mode=config.outbound.default_mode,
-                    max_duration_ms=config.max_duration_seconds * 1000,
-                    transcript_timeout_ms=config.transcript_timeout_ms,
-                    agent_id=config.agent_id,
-                    any_number=not carrier.features.dials_phones,
-                ),
+                from_number=credentials.from_number,
+                any_number=not carrier.features.dials_phones,
                 new_operation_id=lambda: uuid.uuid4().hex[:12],
                 reception=reception,
             )
             api.log.info("Runtime initialized")
-            return cls(service, server, webhook_url, probes, stack.pop_all())
+            return cls(service, manager, server, webhook_url, probes, stack.pop_all())
+
+    def adopt(self, config: VoiceCallConfig) -> None:
+        """Let new calls begin with what this section says of calls; the rest of it is built in."""
+        self._manager.adopt(config)
+
+    @property
+    def live_calls(self) -> int:
+        return len(self._manager.live)
+
+    async def idle(self) -> None:
+        """Wait until there is no call; see `CallManager.idle`."""
+        await self._manager.idle()
 
     async def stop(self) -> None:
         """Calls are ended first, then the doors close, then the journal."""
@@ -234,36 +230,3 @@ class _Publisher:
 
 def journal_folder(config: VoiceCallConfig, state_dir: Path) -> Path:
     return Path(config.store).expanduser() if config.store else state_dir / FOLDER_NAME
-
-
-def call_settings(
-    config: VoiceCallConfig, call_id: CallId, mode: Mode, other_number: str
-) -> CallSettings:
-    """What a call that begins now takes from the configuration."""
-    return CallSettings(
-        mode=mode,
-        session_key=session_key(config, call_id, other_number),
-        agent_id=config.agent_id,
-        max_duration_ms=config.max_duration_seconds * 1000,
-        ring_timeout_ms=config.ring_timeout_ms,
-        reaper_ms=config.stale_call_reaper_seconds * 1000,
-        transcript_timeout_ms=config.transcript_timeout_ms,
-        reply_timeout_ms=config.response_timeout_ms,
-        notify_hangup_delay_ms=config.outbound.notify_hangup_delay_sec * 1000,
-        end_silence_ms=config.silence_timeout_ms,
-    )
-
-
-def session_key(config: VoiceCallConfig, call_id: CallId, other_number: str) -> str:
-    """Whose history a call reads and writes (F107).
-
-    A number that is withheld or no phone number is nobody in particular: each such call stands
-    for itself, so that strangers never share a memory.
-    """
-    agent = f"agent:{config.agent_id}"
-    if config.session_scope == "main":
-        return f"{agent}:main"
-    number = normalise(other_number)
-    if config.session_scope == "per-phone" and number is not None:
-        return f"{agent}:voice:{number.removeprefix('+')}"
-    return f"{agent}:voice:call:{call_id}"

@@ -43,19 +43,6 @@ _DIGITS: Final = re.compile(r"[0-9*#,wWpPa-dA-D]+")
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceSettings:
-    """`from_number` is ours; `any_number` lets a carrier without a phone network take any text."""
-
-    from_number: str
-    to_number: str | None
-    default_mode: Mode
-    max_duration_ms: int
-    transcript_timeout_ms: int
-    agent_id: str = "main"
-    any_number: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Placed:
     """`settled` is false when the carrier has not said whether it took the order."""
 
@@ -72,21 +59,26 @@ class CallService:
         manager: CallManager,
         store: CallStore,
         clock: Clock,
-        settings: ServiceSettings,
+        from_number: str,
+        any_number: bool,
         new_operation_id: Callable[[], str],
         reception: Reception,
     ) -> None:
+        """`from_number` is ours; `any_number` lets a carrier without a phone network take any
+        text for a number."""
         self._manager = manager
         self.pairing = reception
         """Who waits to be let in: `waiting`, `approved`, `approve`, `deny`."""
         self._store = store
         self._clock = clock
-        self._settings = settings
+        self._from_number = from_number
+        self._any_number = any_number
         self._new_operation_id = new_operation_id
 
     @property
     def transcript_timeout_ms(self) -> int:
-        return self._settings.transcript_timeout_ms
+        """What a call that begins now has."""
+        return self._manager.config.transcript_timeout_ms
 
     async def initiate(
         self,
@@ -103,20 +95,21 @@ class CallService:
         to use; it must be one of the agent that makes the calls.
         Raises InvalidRequest, AtCapacity, JournalRefused, CarrierRefused, ShuttingDown.
         """
-        number = self._number(to)
-        chosen = mode or self._settings.default_mode
+        config = self._manager.config
+        number = self._number(to or config.to_number)
+        chosen = mode or config.outbound.default_mode
         if digits is not None:
             _check_digits(digits)
             if chosen is not Mode.CONVERSATION:
                 raise InvalidRequest("dtmfSequence needs mode conversation")
-        owner = f"agent:{self._settings.agent_id}:"
+        owner = f"agent:{config.agent_id}:"
         if session_key is not None and not session_key.startswith(owner):
             raise InvalidRequest(f"sessionKey must begin with {owner!r}, got {session_key[:60]!r}")
         opening = _bounded("message", message) if message else None
         if chosen is Mode.NOTIFY and opening is None:
             raise InvalidRequest("message required")
         runner = await self._manager.place(
-            from_number=self._settings.from_number,
+            from_number=self._from_number,
             to_number=number,
             mode=chosen,
             opening=opening,
@@ -140,8 +133,8 @@ class CallService:
         record = await runner.apply(ev.SpeakRequested(operation_id, text))
         if not wait:
             return _operation(record, operation_id)
-        operation = await self._settled(runner, operation_id, self._settings.max_duration_ms)
-        _raise_if_failed(operation, record, self._settings.transcript_timeout_ms)
+        operation = await self._settled(runner, operation_id, record.settings.max_duration_ms)
+        _raise_if_failed(operation, record)
         return operation
 
     async def begin_continue(self, call: str, message: str) -> OperationId:
@@ -176,12 +169,12 @@ class CallService:
             raise OperationNotFound
         runner = self._manager.runner(call_id)
         if wait and runner is not None and found.state is OperationState.PENDING:
-            limit_ms = self._settings.max_duration_ms + self._settings.transcript_timeout_ms
+            limit_ms = record.settings.max_duration_ms + record.settings.transcript_timeout_ms
             found = await self._settled(runner, operation_id, limit_ms)
             record = runner.record
         if found.state is OperationState.PENDING:
             return None
-        _raise_if_failed(found, record, self._settings.transcript_timeout_ms)
+        _raise_if_failed(found, record)
         return found.text or ""
 
     async def send_digits(self, call: str, digits: str) -> None:
@@ -229,10 +222,10 @@ class CallService:
         return await self.status(call)
 
     def _number(self, to: str | None) -> str:
-        wanted = (to or self._settings.to_number or "").strip()
+        wanted = (to or "").strip()
         if not wanted:
             raise InvalidRequest("to required")
-        if self._settings.any_number:
+        if self._any_number:
             return wanted
         number = normalise(wanted)
         if number is None:
@@ -270,12 +263,12 @@ def _operation(record: CallRecord, operation_id: str) -> Operation:
     return operation
 
 
-def _raise_if_failed(operation: Operation, record: CallRecord, transcript_timeout_ms: int) -> None:
+def _raise_if_failed(operation: Operation, record: CallRecord) -> None:
     if operation.state is not OperationState.FAILED:
         return
     match operation.code:
         case "transcript_timeout":
-            raise NobodyHeard(transcript_timeout_ms)
+            raise NobodyHeard(record.settings.transcript_timeout_ms)
         case "call_ended":
             raise _ended(record)
         case "already_waiting":

@@ -29,6 +29,10 @@ class CallSettings(msgspec.Struct, frozen=True):
     session_key: str
     """The agent's history that this call reads and writes."""
     agent_id: str = "main"
+    model: str | None = None
+    """`provider/model` that answers; None for the agent's own."""
+    prompt: str | None = None
+    """The agent's instructions; None for ours."""
     language: str = "en-US"
     voice: str | None = None
     """A carrier's voice name; None leaves the choice to the carrier."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Final
 
 from openclaw.sdk import AgentError, Agents, ReplyRequest, TaskOwner
 from openclaw_voice_call.call.facts import Ended, Fact, Interrupted, Said, TurnHeard
-from openclaw_voice_call.call.record import CallRecord, Exchange, PendingReply
+from openclaw_voice_call.call.record import CallRecord, CallSettings, Exchange, PendingReply
 from openclaw_voice_call.call.types import CallId, Direction
 from openclaw_voice_call.conversation.spoken import spoken_text
 from openclaw_voice_call.errors import VoiceCallError
@@ -35,33 +34,25 @@ class ReplyError(VoiceCallError):
         self.why = why
 
 
-@dataclass(frozen=True, slots=True)
-class ResponderSettings:
-    """`model` is `provider/model`, None for the agent's own; `system_prompt` None for ours."""
-
-    model: str | None = None
-    system_prompt: str | None = None
-
-
 class Responder:
     """One for all calls. History is kept per session key, keyed by call and turn."""
 
-    def __init__(self, agents: Agents, settings: ResponderSettings, tasks: TaskOwner) -> None:
+    def __init__(self, agents: Agents, tasks: TaskOwner) -> None:
         self._agents = agents
-        self._settings = settings
         self._tasks = tasks
         self._lanes: dict[CallId, Lane] = {}
-        self._warm = False
+        self._warm: set[tuple[str | None, str]] = set()
 
-    def unable(self, agent_id: str) -> str | None:
-        """Why no reply could be given (a missing key, say), or None."""
-        return self._agents.readiness(self._settings.model, agent_id)
+    def unable(self, settings: CallSettings) -> str | None:
+        """Why a call with these settings could get no reply (a missing key, say), or None."""
+        return self._agents.readiness(settings.model, settings.agent_id)
 
-    def warm_up(self, agent_id: str) -> None:
-        """Load the model's library in the background, once, when the first call begins."""
-        if not self._warm:
-            self._warm = True
-            self._tasks.spawn("agent warm-up", self._warm_up(agent_id))
+    def warm_up(self, settings: CallSettings) -> None:
+        """Load the model's library in the background, once, when its first call begins."""
+        wanted = (settings.model, settings.agent_id)
+        if wanted not in self._warm:
+            self._warm.add(wanted)
+            self._tasks.spawn("agent warm-up", self._warm_up(*wanted))
 
     async def reply(self, record: CallRecord, pending: PendingReply) -> str:
         """The agent's answer as words to be spoken. Raises ReplyError."""
@@ -73,8 +64,8 @@ class Responder:
             agent_id=record.settings.agent_id,
             turn_key=_turn_key(record, pending.turn),
             text=text,
-            system_prompt=self._prompt(record),
-            model=self._settings.model,
+            system_prompt=_prompt(record),
+            model=record.settings.model,
             timeout_s=record.settings.reply_timeout_ms / 1000,
         )
         try:
@@ -103,9 +94,9 @@ class Responder:
             elif isinstance(fact, Ended):
                 self._lanes.pop(record.call_id, None)
 
-    async def _warm_up(self, agent_id: str) -> None:
+    async def _warm_up(self, model: str | None, agent_id: str) -> None:
         try:
-            await self._agents.warm_up(self._settings.model, agent_id)
+            await self._agents.warm_up(model, agent_id)
         except AgentError as error:
             log.warning("agent not ready", extra={"code": error.code})
 
@@ -149,12 +140,13 @@ class Responder:
             lane = self._lanes[record.call_id] = Lane("call history", self._tasks)
         return lane
 
-    def _prompt(self, record: CallRecord) -> str:
-        prompt = self._settings.system_prompt or DEFAULT_PROMPT
-        if record.direction is Direction.INBOUND:
-            other = record.from_number or "a withheld number"
-            return f"{prompt}\nThe person called you from {other}."
-        return f"{prompt}\nYou called the person at {record.to_number}."
+
+def _prompt(record: CallRecord) -> str:
+    prompt = record.settings.prompt or DEFAULT_PROMPT
+    if record.direction is Direction.INBOUND:
+        other = record.from_number or "a withheld number"
+        return f"{prompt}\nThe person called you from {other}."
+    return f"{prompt}\nYou called the person at {record.to_number}."
 
 
 def _turn_key(record: CallRecord, turn: int) -> str:

@@ -68,13 +68,12 @@ class Applied(NamedTuple):
 
 
 class NumberPointer:
-    """Changes are made one after the other. Every method raises NotReady and CarrierError."""
+    """To be applied by one at a time. Every method raises NotReady and CarrierError."""
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self._desk = SetupDesk(ground)
         self._files = RestoreFiles(ground.folder)
-        self._turn = asyncio.Lock()
 
     async def plan(self, restore: str | None = None) -> Plan:
         """What pointing the number here would change, or writing the values of a file back.
@@ -90,7 +89,7 @@ class NumberPointer:
         Raises InvalidRequest when there is another plan by now, JournalRefused when the old values
         could not be kept; then nothing was written.
         """
-        async with self._turn, self._desk.administration() as administration:
+        async with self._desk.administration() as administration:
             plan = await self._plan(administration, restore)
             if plan.change != change:
                 problem = InvalidRequest("the number's settings have changed since they were shown")

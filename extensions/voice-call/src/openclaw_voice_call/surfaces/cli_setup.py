@@ -240,7 +240,7 @@ def _methods_here(ctx: click.Context) -> Ask:
     found = plugin_section(ctx, PLUGIN)
     folder = journal_path(ctx).parent
     ground = Ground(found.config, found.environ, found.enabled, folder, time.time)
-    methods = SetupMethods(ground)
+    methods = SetupMethods(lambda: ground)
     by_name = {
         "setup": methods.setup,
         "setup.plan": methods.plan,

@@ -5,6 +5,8 @@ All of them work while the plugin itself cannot: then they say why.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from openclaw.sdk import PluginApi
@@ -18,7 +20,7 @@ from openclaw_voice_call.surfaces.rpc import WRITE, answering
 ADMIN: Final = "operator.admin"
 
 
-def register_setup(api: PluginApi, ground: Ground) -> None:
+def register_setup(api: PluginApi, ground: Callable[[], Ground]) -> None:
     """Looking makes requests to the outside, so reading alone does not allow it; what decides where
     a number's calls go is for admins."""
     methods = SetupMethods(ground)
@@ -30,18 +32,19 @@ def register_setup(api: PluginApi, ground: Ground) -> None:
 class SetupMethods:
     """Each takes a request's parameters and gives its result; raises VoiceCallError."""
 
-    def __init__(self, ground: Ground) -> None:
-        self._desk = SetupDesk(ground)
-        self._pointer = NumberPointer(ground)
+    def __init__(self, ground: Callable[[], Ground]) -> None:
+        """`ground` is asked for each request: the configuration may have changed."""
+        self._ground = ground
+        self._turn = asyncio.Lock()
 
     async def setup(self, params: Params) -> dict[str, object]:
         """`{offline?}` -> `{ok, checks: [{id, ok, level, message, remedy?}]}`."""
-        return as_json(await self._desk.inspect(offline=flag(params, "offline")))
+        return as_json(await SetupDesk(self._ground()).inspect(offline=flag(params, "offline")))
 
     async def plan(self, params: Params) -> dict[str, object]:
         """`{restore?}` -> `{carrier, number, changes: [{resource, name, from, to}], remarks,
         change}`. `restore` names a file that `apply` has left."""
-        return (await self._pointer.plan(text(params, "restore"))).as_json()
+        return (await NumberPointer(self._ground()).plan(text(params, "restore"))).as_json()
 
     async def apply(self, params: Params) -> dict[str, object]:
         """`{change, restore?}`: carry out the plan that has this change.
@@ -51,4 +54,6 @@ class SetupMethods:
         change = text(params, "change")
         if change is None:
             raise InvalidRequest("change required: voicecall.setup.plan gives it")
-        return (await self._pointer.apply(change, text(params, "restore"))).as_json()
+        async with self._turn:
+            pointer = NumberPointer(self._ground())
+            return (await pointer.apply(change, text(params, "restore"))).as_json()
