@@ -6,11 +6,11 @@ from its beginning.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tests.emulators.clock import Changes
+from tests.emulators.clock import Changes, Clock
 
 SECONDS_PER_WORD = 0.4
 """150 words a minute, the pace of carrier voices and of people."""
@@ -177,11 +177,30 @@ class PersonOnCall:
     def __post_init__(self) -> None:
         self._script = deque(self.person.says)
 
-    def begin_hearing(self, item: Heard) -> None:
+    async def hear(
+        self, item: Heard, seconds: float, clock: Clock, hang_up: Callable[[], None]
+    ) -> bool:
+        """Hear `item`, which lasts `seconds`; in its middle the person may `hang_up`.
+
+        True: these are the words after which the person leaves.
+        """
+        habits = self.person.hangs_up
+        item.started = clock.now()
         self.person.heard.append(item)
         self.person.changed()
+        heard = 0.0
+        try:
+            if habits.during and habits.during.lower() in item.text.lower():
+                await clock.sleep(seconds / 2)
+                hang_up()
+            await clock.sleep(seconds)
+            heard = 1.0
+        finally:
+            heard = heard or min(0.99, (clock.now() - item.started) / max(seconds, 0.001))
+            self._end_hearing(item, clock.now(), heard)
+        return bool(habits.after_hearing) and habits.after_hearing.lower() in item.text.lower()
 
-    def end_hearing(self, item: Heard, now: float, fraction: float) -> None:
+    def _end_hearing(self, item: Heard, now: float, fraction: float) -> None:
         """`fraction` of the item was heard, 1.0 for all of it."""
         words = item.text.split()
         item.finished = now

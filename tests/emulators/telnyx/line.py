@@ -179,22 +179,9 @@ class Line:
         return self._speaking
 
     async def _hear(self, item: Heard, seconds: float) -> None:
-        clock, habits = self.clock, self.talk.person.hangs_up
-        item.started = clock.now()
-        self.talk.begin_hearing(item)
         self.exchange.note(self.call, f"hears {item.kind}", item.text)
-        heard = 0.0
-        try:
-            if habits.during and habits.during.lower() in item.text.lower():
-                await clock.sleep(seconds / 2)
-                self.hang_up("person")
-            await clock.sleep(seconds)
-            heard = 1.0
-        finally:
-            heard = heard or min(0.99, (clock.now() - item.started) / seconds)
-            self.talk.end_hearing(item, clock.now(), heard)
-        if habits.after_hearing and habits.after_hearing.lower() in item.text.lower():
-            self._end_after(habits.delay, "person")
+        if await self.talk.hear(item, seconds, self.clock, lambda: self.hang_up("person")):
+            self._end_after(self.talk.person.hangs_up.delay, "person")
 
     def reply_ended(self) -> None:
         """What the person answered to a listening is over: some people leave then."""

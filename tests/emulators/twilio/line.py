@@ -330,22 +330,9 @@ class Line:
         await self._hear(Heard(self.call.sid, "digits", digits, 0.0), seconds)
 
     async def _hear(self, item: Heard, seconds: float) -> None:
-        clock, habits = self.clock, self.talk.person.hangs_up
-        item.started = clock.now()
-        self.talk.begin_hearing(item)
         self._exchange.note(self.call, f"hears {item.kind}", item.text)
-        heard = 0.0
-        try:
-            if habits.during and habits.during.lower() in item.text.lower():
-                await clock.sleep(seconds / 2)
-                self.hang_up("person")
-            await clock.sleep(seconds)
-            heard = 1.0
-        finally:
-            heard = heard or min(0.99, (clock.now() - item.started) / seconds)
-            self.talk.end_hearing(item, clock.now(), heard)
-        if habits.after_hearing and habits.after_hearing.lower() in item.text.lower():
-            self._after(habits.delay, "person")
+        if await self.talk.hear(item, seconds, self.clock, lambda: self.hang_up("person")):
+            self._after(self.talk.person.hangs_up.delay, "person")
 
     # --- telling the gateway
 
