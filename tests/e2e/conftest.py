@@ -39,6 +39,13 @@ class Setup:
     gateway: GatewayProcess
     webhook_port: int
     public_url: str
+    section: dict[str, object]
+    """The plugin's, as it stands in the file."""
+
+    def configure(self, **keys: object) -> None:
+        """Write other values of the plugin's section into the file, whoever is using it."""
+        self.section.update(keys)
+        self.gateway.write_config()
 
     @property
     def local_url(self) -> str:
@@ -158,7 +165,7 @@ async def setup(tmp_path: Path) -> AsyncGenerator[StartSetup]:
             folder.mkdir()
             gateway = GatewayProcess(folder, file, environ)
             stack.push_async_callback(gateway.close)
-            made.append(Setup(twilio, gateway, port, public_url))
+            made.append(Setup(twilio, gateway, port, public_url, section))
             if start:
                 await gateway.start()
             return made[-1]

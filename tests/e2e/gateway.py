@@ -155,7 +155,7 @@ class GatewayProcess:
     async def start(self, *, ready: bool = True) -> None:
         """Start, and return when every door is open (`ready`), else when the RPC door is."""
         assert not self.running
-        self._write_config()
+        self.write_config()
         self._began_at = len(self.output)
         self._process = process = await asyncio.create_subprocess_exec(
             OPENCLAW, "gateway", "run", stdout=PIPE, stderr=PIPE, env=self._env(), cwd=self.folder
@@ -202,6 +202,18 @@ class GatewayProcess:
 
         await self._changes.until(settled, lambda: f"{text!r} in:\n{self.log}", within)
         assert text in self.log, f"ended without {text!r}:\n{self.log}"
+
+    def write_config(self) -> None:
+        """Write the configuration as it is now, which a running process may notice."""
+        self.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        gateway = {"port": self.port, "auth": {"token": GATEWAY_TOKEN}}
+        self.replace_config(json.dumps({"gateway": gateway, **self._config}, indent=2))
+
+    def replace_config(self, text: str) -> None:
+        """Write the file as careful editors do: whole, or not at all."""
+        new = self.state_dir / "openclaw.json.new"
+        new.write_text(text, encoding="utf-8")
+        new.replace(self.state_dir / "openclaw.json")
 
     def limit_files(self, size: int | None) -> None:
         """No file of the process may grow beyond `size` bytes (None: any size): a full disk."""
@@ -333,12 +345,6 @@ class GatewayProcess:
         return await asyncio.to_thread(wait)
 
     # --- inside
-
-    def _write_config(self) -> None:
-        self.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        gateway = {"port": self.port, "auth": {"token": GATEWAY_TOKEN}}
-        text = json.dumps({"gateway": gateway, **self._config}, indent=2)
-        (self.state_dir / "openclaw.json").write_text(text, encoding="utf-8")
 
     def _env(self) -> dict[str, str]:
         return {

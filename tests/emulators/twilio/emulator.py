@@ -282,6 +282,11 @@ class TwilioEmulator:
         """The genuine signature of a form POST to this public URL."""
         return self._webhooks.sign(url, _pairs(params))
 
+    def change_token(self, token: str) -> None:
+        """The account gets another token: webhooks are signed with it, and REST takes no other."""
+        self._webhooks.auth_token = token
+        self._rest.change_token(token)
+
     async def post(
         self,
         url: str,

@@ -79,13 +79,17 @@ class RestApi:
     ) -> None:
         self._switchboard = switchboard
         self._account_sid = account_sid
-        self._credentials = credentials
+        self._credentials = dict(credentials)
         self._faults = faults
         self._violations = violations
         self._numbers = numbers
         self._book = NumberBook(account_sid, numbers)
         self._changes = changes
         self.requests: deque[RestRequest] = deque(maxlen=100_000)
+
+    def change_token(self, token: str) -> None:
+        """Of the account; its API keys stay."""
+        self._credentials[self._account_sid] = token
 
     def application(self) -> web.Application:
         app = web.Application()

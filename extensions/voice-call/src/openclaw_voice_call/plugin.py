@@ -172,11 +172,13 @@ class VoiceCall:
                 # No call can begin before the next await, and the section may have changed back.
                 if not self._is_stale():
                     return
-                self._api.log.info("config change taken up: %s", self._waiting())
+                self._api.log.info("replacing the runtime: %s", self._waiting())
                 old, self._runtime = self._runtime, None
                 self._reason = Reconfiguring()
                 await old.stop()
             await self._launch(self._wanted)
+            if self._runtime is not None:
+                self._api.log.info("config change taken up")
 
     async def _launch(self, plan: _Plan) -> None:
         """Start a runtime, or remember why there is none."""
