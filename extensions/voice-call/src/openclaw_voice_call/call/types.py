@@ -9,7 +9,7 @@ CallId = NewType("CallId", str)
 """Ours: a UUID4 in its usual text form."""
 
 CarrierCallId = NewType("CarrierCallId", str)
-"""The carrier's name for the call's leg (a Twilio CallSid, for example)."""
+"""The carrier's name for the call's leg (whatever that calls it: SID, UUID, control id)."""
 
 
 class Direction(StrEnum):

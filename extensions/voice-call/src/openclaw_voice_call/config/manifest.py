@@ -21,9 +21,6 @@ _WORDS: Final = {
     "openai": "OpenAI",
     "elevenlabs": "ElevenLabs",
     "ngrok": "ngrok",
-    "plivo": "Plivo",
-    "twilio": "Twilio",
-    "telnyx": "Telnyx",
     "tailscale": "Tailscale",
 }
 _SAMPLES: Final = {

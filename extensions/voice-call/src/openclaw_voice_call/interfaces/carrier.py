@@ -23,8 +23,8 @@ class CarrierFeatures(msgspec.Struct, frozen=True):
     """What a carrier can do, so that nobody has to ask who it is."""
 
     markup: bool
-    """True: the carrier fetches documents and is nudged to fetch (Twilio, Plivo). False: each verb
-    is a command over its API (Telnyx, mock)."""
+    """True: the carrier fetches documents and is nudged to fetch. False: each verb is a command
+    over its API."""
     long_poll_ms: int = 0
     """How long a fetch may be held while the agent thinks; 0 = answer at once."""
     dials_phones: bool = True

@@ -28,7 +28,7 @@ from openclaw_voice_call.setup.report import Check, fail, ok, warn
 
 SKEW_WARN_S: Final = 30.0
 SKEW_FAIL_S: Final = 240.0
-"""Telnyx signs the time, and what seems to be signed more than 300 s ago is refused."""
+"""Where a carrier signs the time, what seems to be signed more than 300 s ago is refused."""
 EXPIRY_WARN_S: Final = 14 * 86_400.0
 _WITH_POINTS_OF_THEIR_OWN: Final = tuple(
     f"{BASE_PATH}.{name}:"
