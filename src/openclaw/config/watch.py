@@ -50,10 +50,15 @@ class ConfigWatch:
 
         Begins by reading: the file may have changed since `loaded` was.
         """
-        while self._loaded.config.gateway.reload.mode != "off":
+        while self._is_on:
             await self._read()
-            await self._change()
+            if self._is_on:
+                await self._change()
         log.info("config reload is off")
+
+    @property
+    def _is_on(self) -> bool:
+        return self._loaded.config.gateway.reload.mode != "off"
 
     async def _read(self) -> None:
         reader = _Reader()
