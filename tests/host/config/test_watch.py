@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
@@ -41,7 +40,7 @@ class Watched:
     async def rest(self) -> None:
         """Until it waits for the clock: files are read in a thread."""
         async with asyncio.timeout(5):
-            while not self.clock.waiting:
+            while not self.clock.waiting:  # noqa: ASYNC110 (a thread has no event)
                 await asyncio.sleep(0)
 
     async def pass_time(self, seconds: float) -> None:
@@ -96,17 +95,22 @@ async def test_a_change_before_the_watch_began_is_brought(home: Home) -> None:
     task.cancel()
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda home: home.write("{greeting: 'new words'}", "part.json5"),
-        lambda home: home.write("WORDS=new words\n", ".env"),
-        lambda home: _replace(home, greeting("'new words'")),
-    ],
-    ids=["an included file", "an env file that was not there", "the file, replaced"],
-)
+def _replace(home: Home) -> None:
+    new = home.write(greeting("'new words'"), "openclaw.json.new")
+    new.replace(home.state_dir / "openclaw.json")
+
+
+def _change_part(home: Home) -> None:
+    home.write("{greeting: 'new words'}", "part.json5")
+
+
+def _add_env_file(home: Home) -> None:
+    home.write("WORDS=new words\n", ".env")
+
+
+@pytest.mark.parametrize("change", [_replace, _change_part, _add_env_file])
 async def test_everything_that_was_read_is_watched(
-    home: Home, change: Callable[[Home], object]
+    home: Home, change: Callable[[Home], None]
 ) -> None:
     part = {"$include": "./part.json5"}
     text = f"{{plugins: {{entries: {{p: {{config: {part!r}}}}}}}}}"
@@ -160,19 +164,22 @@ async def test_reloading_can_be_switched_off(home: Home) -> None:
 
 
 def test_what_takes_a_restart() -> None:
-    started = {
+    nothing: dict[str, object] = {}
+    started: dict[str, object] = {
         "gateway": {"port": 1, "reload": {"mode": "hot"}},
-        "plugins": {"entries": {"a": {"enabled": True, "config": {"x": 1}}, "b": {"config": {}}}},
-        "models": {"providers": {}},
+        "plugins": {
+            "entries": {"a": {"enabled": True, "config": {"x": 1}}, "b": {"config": nothing}}
+        },
+        "models": {"providers": nothing},
         "somebody-elses": 1,
     }
-    now = {
+    now: dict[str, object] = {
         "gateway": {"port": 2, "bind": "lan", "reload": {"mode": "off"}},
         "plugins": {
             "deny": ["c"],
             "entries": {"a": {"enabled": False, "config": {"x": 2}}, "b": {"config": {"y": 1}}},
         },
-        "models": {"providers": {"one": {}}},
+        "models": {"providers": {"one": nothing}},
         "somebody-elses": 2,
     }
     assert needing_restart(started, started) == ()
@@ -184,7 +191,3 @@ def test_what_takes_a_restart() -> None:
         "plugins.entries.a.enabled",
         "plugins.entries.b.config",
     )
-
-
-def _replace(home: Home, text: str) -> None:
-    home.write(text, "openclaw.json.new").replace(home.state_dir / "openclaw.json")
