@@ -132,6 +132,7 @@ class Sockets:
         self.limits = limits
         self._server = web.Server(handle)
         self._strangers: dict[str, int] = {}
+        self._closed = False
         self.open = 0
         """Connections at present."""
 
@@ -139,7 +140,12 @@ class Sockets:
         return Connection(self, self._server)
 
     def enter(self, address: str) -> bool:
-        """Count a new connection, or refuse it."""
+        """Count a new connection, or refuse it.
+
+        One whose accepting ended only when the server had stopped would be answered by nobody.
+        """
+        if self._closed:
+            return False
         strangers = self._strangers.get(address, 0)
         if self.open >= self.limits.connections or strangers >= self.limits.strangers_per_address:
             return False
@@ -161,6 +167,7 @@ class Sockets:
 
     async def shutdown(self, grace_s: float) -> None:
         """Close idle connections at once, the others when they are answered or `grace_s` ends."""
+        self._closed = True
         self._server.pre_shutdown()
         self._server.pre_shutdown()
         await self._server.shutdown(grace_s)
