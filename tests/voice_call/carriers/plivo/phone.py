@@ -94,7 +94,7 @@ async def phone(
             "maxDurationSeconds": 3600,
             **(config or {}),
         }
-        async with rig(state_dir, agents=agents, **section) as made:
+        async with rig(state_dir, agents=agents, clock=None, **section) as made:
             yield Phone(emulator, made)
             emulator.release_webhooks()
         await emulator.wait_idle()

@@ -152,7 +152,7 @@ async def serve(
     agents: FakeAgents | None = None,
 ) -> AsyncGenerator[House]:
     """Runs the plugin as this customer, on the journal that is in `state_dir`."""
-    async with run_plugin(state_dir, agents=agents, **section) as running:
+    async with run_plugin(state_dir, agents=agents, clock=None, **section) as running:
         yield House(telnyx, running)
 
 
