@@ -125,10 +125,6 @@ class Connection(web.RequestHandler):
         return response
 
 
-LAST_TURNS = 8
-"""Turns of the event loop from an accepted socket to its refusal, with some to spare."""
-
-
 class Sockets:
     """Makes a `Connection` for each socket that is accepted, and counts them."""
 
@@ -175,6 +171,3 @@ class Sockets:
         self._server.pre_shutdown()
         self._server.pre_shutdown()
         await self._server.shutdown(grace_s)
-        # What was accepted at the last moment takes some turns of the loop to be refused.
-        for _ in range(LAST_TURNS):
-            await asyncio.sleep(0)
