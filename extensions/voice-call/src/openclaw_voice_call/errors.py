@@ -29,6 +29,12 @@
     │   ├── CarrierOutcomeUnknown   may or may not have been processed
     │   ├── LineGone                the carrier has no such live call (any more)
     │   └── NotSupported            this carrier cannot do that at all
+    ├── SpeechError
+    │   ├── SpeechFailed            a voice could not say it
+    │   └── RecogniserFailed        a recogniser could not be used
+    ├── MediaError
+    │   ├── MediaMalformed          not a message of the carrier's media protocol
+    │   └── StreamRefused           a media stream that is not expected (any more)
     └── WebhookError
         ├── SignatureError
         └── WebhookMalformed
@@ -297,6 +303,54 @@ class NotSupported(CarrierError):
     """This carrier has no such ability; its features say so."""
 
     code: ClassVar[str] = "not_supported"
+
+
+class SpeechError(VoiceCallError):
+    """A speech vendor's failure: `vendor` names it, `vendor_code` is its own error code."""
+
+    code: ClassVar[str] = "speech_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        vendor: str,
+        vendor_code: str | None = None,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.vendor = vendor
+        self.vendor_code = vendor_code
+        self.status = status
+
+
+class SpeechFailed(SpeechError):
+    """A voice said nothing, or not all."""
+
+    code: ClassVar[str] = "speech_failed"
+    retryable: ClassVar[bool] = True
+
+
+class RecogniserFailed(SpeechError):
+    """A recogniser could not be started, or was lost for good."""
+
+    code: ClassVar[str] = "recogniser_failed"
+
+
+class MediaError(VoiceCallError):
+    code: ClassVar[str] = "media_error"
+
+
+class MediaMalformed(MediaError):
+    """Not a message of the carrier's media protocol."""
+
+    code: ClassVar[str] = "media_malformed"
+
+
+class StreamRefused(MediaError):
+    """A media stream that nobody waits for, or does not wait for any more."""
+
+    code: ClassVar[str] = "stream_refused"
 
 
 class WebhookError(VoiceCallError):

@@ -138,7 +138,7 @@ def test_what_is_listened_to_is_what_plivo_understands() -> None:
 
 def test_live_audio_is_refused_by_name() -> None:
     with pytest.raises(NotSupported, match="Live audio"):
-        render(perform(ConnectStream()), LINKS)
+        render(perform(ConnectStream(1)), LINKS)
 
 
 # --- any text

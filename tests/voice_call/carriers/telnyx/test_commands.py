@@ -142,7 +142,7 @@ def test_the_line_remembers_what_it_was_told(verb: Verb, state: ClientState) -> 
     assert update.body["client_state"] == commands.perform(told).body["client_state"]
 
 
-@pytest.mark.parametrize("verb", [Wait(100), ConnectStream()])
+@pytest.mark.parametrize("verb", [Wait(100), ConnectStream(1)])
 def test_a_verb_without_a_command_is_refused(verb: Verb) -> None:
     with pytest.raises(CarrierRefused, match=type(verb).__name__):
         commands.perform(order(verb))

@@ -135,7 +135,7 @@ def test_the_connection_overrides_are_no_part_of_the_link() -> None:
 
 def test_live_audio_is_refused_by_name() -> None:
     with pytest.raises(NotSupported, match="Live audio"):
-        render(perform(ConnectStream()), LINKS)
+        render(perform(ConnectStream(1)), LINKS)
 
 
 # --- any text

@@ -116,6 +116,34 @@ class UtteranceRefused(msgspec.Struct, frozen=True, tag="utterance-refused"):
     detail: str
 
 
+class StreamOpened(msgspec.Struct, frozen=True, tag="stream-opened"):
+    """The carrier has opened the call's media stream `number`: the line is up and can hear us."""
+
+    number: int
+    stream_id: str
+
+
+class StreamClosed(msgspec.Struct, frozen=True, tag="stream-closed"):
+    """The media stream `number` is gone. `said`: the carrier has said that it ends it."""
+
+    number: int
+    detail: str
+    said: bool = False
+
+
+class StreamFailed(msgspec.Struct, frozen=True, tag="stream-failed"):
+    """The carrier could not open a media stream. `number` None: the one that is being opened."""
+
+    detail: str
+    number: int | None = None
+
+
+class LiveAudioFailed(msgspec.Struct, frozen=True, tag="live-audio-failed"):
+    """Live audio cannot go on although the stream may: nobody recognises, or nobody speaks."""
+
+    detail: str
+
+
 class DigitsSent(msgspec.Struct, frozen=True, tag="digits-sent"):
     operation: str
 
@@ -191,6 +219,10 @@ CallEvent: TypeAlias = (
     | UtterancePlayed
     | UtteranceInterrupted
     | UtteranceRefused
+    | StreamOpened
+    | StreamClosed
+    | StreamFailed
+    | LiveAudioFailed
     | DigitsSent
     | DigitsRefused
     | ReplyReady

@@ -46,7 +46,12 @@ class Wait(msgspec.Struct, frozen=True, tag="wait"):
 
 
 class ConnectStream(msgspec.Struct, frozen=True, tag="connect-stream"):
-    """Connect live audio; seam of the live voice path."""
+    """Connect the call's live audio both ways, and keep it connected.
+
+    `number` counts the streams of a call from 1: each is connected once.
+    """
+
+    number: int
 
 
 class Reject(msgspec.Struct, frozen=True, tag="reject"):

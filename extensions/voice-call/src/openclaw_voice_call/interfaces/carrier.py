@@ -17,6 +17,7 @@ from openclaw_voice_call.call.script import StepRef
 from openclaw_voice_call.call.types import CallId, CarrierCallId, Direction, EndReason
 from openclaw_voice_call.interfaces.instruction import DialOrder, Instruction, LegOrder, Perform
 from openclaw_voice_call.interfaces.links import LinkTarget
+from openclaw_voice_call.interfaces.media import MediaDialect
 
 
 class CarrierFeatures(msgspec.Struct, frozen=True):
@@ -127,6 +128,11 @@ class Carrier(Protocol):
 
     @property
     def features(self) -> CarrierFeatures: ...
+
+    @property
+    def media(self) -> MediaDialect | None:
+        """How media streams are spoken; None for a carrier without them."""
+        ...
 
     def notices(self) -> Sequence[str]:
         """What the owner should know at start: rounded or bounded values, missing abilities."""

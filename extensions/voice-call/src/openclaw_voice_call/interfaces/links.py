@@ -13,6 +13,9 @@ import msgspec
 
 from openclaw_voice_call.call.script import StepRef
 from openclaw_voice_call.call.types import CallId
+from openclaw_voice_call.errors import NotSupported
+from openclaw_voice_call.interfaces.media import StreamTicket
+from openclaw_voice_call.interfaces.stream_links import StreamLinks
 
 
 class LinkKind(StrEnum):
@@ -40,6 +43,14 @@ class CallLinks(msgspec.Struct, frozen=True):
     """Builds links on `base_url`, the public webhook URL (no fragment)."""
 
     base_url: str
+    streams: StreamLinks | None = None
+    """Set when calls may use live audio."""
+
+    def stream_url(self, ticket: StreamTicket) -> str:
+        """Where the carrier is to open a media stream. Raises NotSupported without `streams`."""
+        if self.streams is None:
+            raise NotSupported("Live audio is switched off")
+        return self.streams.url(ticket)
 
     def step(self, call_id: CallId, step: StepRef) -> str:
         return self._link(LinkKind.STEP, call_id, step)

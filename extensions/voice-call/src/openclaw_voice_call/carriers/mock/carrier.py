@@ -27,6 +27,7 @@ from openclaw_voice_call.interfaces.instruction import (
     Perform,
 )
 from openclaw_voice_call.interfaces.links import read_link
+from openclaw_voice_call.interfaces.media import MediaDialect
 
 FEATURES: Final = CarrierFeatures(markup=False, dials_phones=False)
 
@@ -36,6 +37,7 @@ class MockCarrier:
 
     name = "mock"
     features = FEATURES
+    media: MediaDialect | None = None
 
     def __init__(self, network: PhoneNetwork, secret: bytes) -> None:
         self._network = network

@@ -41,6 +41,7 @@ from openclaw_voice_call.interfaces.carrier import (
 )
 from openclaw_voice_call.interfaces.instruction import DialOrder, Instruction, LegOrder, Perform
 from openclaw_voice_call.interfaces.links import CallLinks
+from openclaw_voice_call.interfaces.media import MediaDialect
 
 TIME_LIMIT_GRACE_S: Final = 10
 """Plivo's `time_limit` only stops a call that we have lost: our own deadline, which counts from
@@ -77,6 +78,10 @@ class PlivoCarrier(Carrier):
     @property
     def features(self) -> CarrierFeatures:
         return CarrierFeatures(markup=True, long_poll_ms=10_000, refuses_unanswered=True)
+
+    @property
+    def media(self) -> MediaDialect | None:
+        return None
 
     def notices(self) -> Sequence[str]:
         settings = self._settings

@@ -37,6 +37,7 @@ from openclaw_voice_call.interfaces.carrier import (
     WebhookRequest,
 )
 from openclaw_voice_call.interfaces.instruction import DialOrder, Instruction, LegOrder, Perform
+from openclaw_voice_call.interfaces.media import MediaDialect
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,10 @@ class TelnyxCarrier(Carrier):
     @property
     def features(self) -> CarrierFeatures:
         return CarrierFeatures(markup=False, refuses_unanswered=True)
+
+    @property
+    def media(self) -> MediaDialect | None:
+        return None
 
     def notices(self) -> Sequence[str]:
         settings = self._settings

@@ -38,6 +38,7 @@ from openclaw_voice_call.interfaces.carrier import (
 )
 from openclaw_voice_call.interfaces.instruction import DialOrder, Instruction, LegOrder, Perform
 from openclaw_voice_call.interfaces.links import CallLinks
+from openclaw_voice_call.interfaces.media import MediaDialect
 
 RING_TIMEOUT_S = (1, 600)
 """What Twilio takes for `Timeout`. It may ring 5 s longer than asked."""
@@ -76,6 +77,10 @@ class TwilioCarrier(Carrier):
     @property
     def features(self) -> CarrierFeatures:
         return CarrierFeatures(markup=True, long_poll_ms=10_000, refuses_unanswered=True)
+
+    @property
+    def media(self) -> MediaDialect | None:
+        return None
 
     def notices(self) -> Sequence[str]:
         settings = self._settings
