@@ -21,6 +21,7 @@ from openclaw.config.validate import finding
 from openclaw.errors import AgentError, OpenClawError, RpcError
 from openclaw.rpc.idempotency import IdempotencyCache
 from openclaw.rpc.router import Caller, RpcHandler
+from openclaw.tts.settings import host_tts_settings
 
 __all__ = [
     "AgentError",
@@ -41,6 +42,7 @@ __all__ = [
     "Tool",
     "ToolResult",
     "finding",
+    "host_tts_settings",
 ]
 
 

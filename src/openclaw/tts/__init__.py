@@ -1,0 +1,1 @@
+"""The host's text to speech: what its owner set, for whoever speaks."""
