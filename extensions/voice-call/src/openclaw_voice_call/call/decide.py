@@ -16,6 +16,7 @@ from typing import Final, TypeVar, cast
 import msgspec
 
 from openclaw_voice_call.call import events as ev
+from openclaw_voice_call.call import live
 from openclaw_voice_call.call.closing import down, end, judge_remote_end
 from openclaw_voice_call.call.draft import Decision, Draft
 from openclaw_voice_call.call.facts import Dialled, DialUnsettled, Fetched, Interrupted, Rang
@@ -23,6 +24,7 @@ from openclaw_voice_call.call.lineup import (
     advance,
     drop_unspoken_replies,
     finish_current,
+    heard_so_far,
     line_up,
     retail,
 )
@@ -31,11 +33,15 @@ from openclaw_voice_call.call.record import SEEN_LIMIT, CallRecord
 from openclaw_voice_call.call.requests import continue_, end_request, send_digits, speak
 from openclaw_voice_call.call.script import Digits, Listen, Say, Wait
 from openclaw_voice_call.call.turns import (
+    cut_off,
+    give_sign_of_life,
     heard,
     key_pressed,
     keys_entered,
     reply_failed,
+    reply_finished,
     reply_ready,
+    reply_sentence,
 )
 from openclaw_voice_call.call.types import (
     MOVES,
@@ -135,7 +141,9 @@ def _step_reached(draft: Draft, event: ev.StepReached) -> None:
         draft.set(fetched=True)
     if event.script != script.number:
         return
-    if event.step == script.position + 1 and isinstance(script.current, Say | Digits | Wait):
+    # While live audio speaks, the line's requests tell nothing of what was said.
+    follows = Digits if record.speaks_live else Say | Digits | Wait
+    if event.step == script.position + 1 and isinstance(script.current, follows):
         finish_current(draft)
 
 
@@ -151,25 +159,31 @@ def _utterance_interrupted(draft: Draft, event: ev.UtteranceInterrupted) -> None
         return
     draft.note(Interrupted(verb.utterance, event.heard, verb.speaker, verb.turn))
     draft.settle(verb.operation, code="interrupted")
-    exchange = draft.record.exchange
+    record = draft.record
+    exchange = record.exchange
     if exchange is not None and exchange.turn == verb.turn:
-        draft.set(exchange=msgspec.structs.replace(exchange, heard=event.heard))
-    draft.set(ending=None)
+        draft.set(exchange=heard_so_far(exchange, event.heard))
+    draft.set(ending=None, cut=cut_off(record, verb, event.heard))
     drop_unspoken_replies(draft, "interrupted")
     retail(draft)
     advance(draft)
 
 
 def _utterance_refused(draft: Draft, event: ev.UtteranceRefused) -> None:
-    """Tried once more; then the call goes on without it rather than standing silent (F7)."""
-    verb = _plays(draft.record, event.utterance)
+    """Tried once more; then the carrier's own voice says it, and if that was it, the call goes on
+    without it rather than standing silent (F7)."""
+    record = draft.record
+    verb = _plays(record, event.utterance)
     if verb is None:
         return
-    script = draft.record.script
+    script = record.script
     if verb.attempt == 1:
         again = msgspec.structs.replace(verb, attempt=2)
         verbs = tuple(again if v is verb else v for v in script.verbs)
         draft.set(script=msgspec.structs.replace(script, verbs=verbs))
+        return
+    if record.speaks_live:
+        live.fall_back(draft, event.detail)
         return
     draft.give_up(verb, event.detail, code="utterance_failed")
     retail(draft)
@@ -226,7 +240,7 @@ def _never_confirmed_played(draft: Draft) -> None:
     """The time it takes has passed twice. The rest becomes a new script: the line is told anew."""
     finish_current(draft, confirmed=False)
     if not draft.record.closing:
-        _renumber(draft)
+        _tell_anew(draft)
 
 
 def _reply_overdue(draft: Draft) -> None:
@@ -243,6 +257,8 @@ _DEADLINES: Final[dict[str, Callable[[Draft], None]]] = {
     "say": _never_confirmed_played,
     "wait": advance,
     "reply": _reply_overdue,
+    "filler": give_sign_of_life,
+    "stream": live.stream_overdue,
     "keys": keys_entered,
 }
 
@@ -258,6 +274,7 @@ def _restored(draft: Draft, _: ev.Restored) -> None:
     record = draft.record
     if record.dial is DialState.BEGUN and record.direction is Direction.OUTBOUND:
         _dial_unknown(draft, ev.DialOutcomeUnknown("the gateway stopped while dialling"))
+    live.restored(draft)
 
 
 def _learn_leg(draft: Draft, carrier_call_id: CarrierCallId | None) -> None:
@@ -282,7 +299,7 @@ def _plays(record: CallRecord, utterance: int) -> Say | None:
     return verb if up and isinstance(verb, Say) and verb.utterance == utterance else None
 
 
-def _renumber(draft: Draft) -> None:
+def _tell_anew(draft: Draft) -> None:
     script = draft.record.script
     if script.current is None or isinstance(script.current, Listen | Wait):
         line_up(draft)
@@ -318,9 +335,18 @@ _RULES: Final[dict[type[ev.CallEvent], Rule]] = dict[type[ev.CallEvent], Rule](
         _rule(ev.UtterancePlayed, _utterance_played),
         _rule(ev.UtteranceInterrupted, _utterance_interrupted),
         _rule(ev.UtteranceRefused, _utterance_refused),
+        _rule(ev.StreamOpened, live.stream_opened),
+        _rule(ev.StreamClosed, live.stream_closed),
+        _rule(ev.StreamFailed, live.stream_failed),
+        _rule(ev.LiveAudioFailed, live.live_audio_failed),
+        _rule(ev.InterruptionVoid, live.interruption_void),
+        _rule(ev.CallerSilent, live.caller_silent),
+        _rule(ev.TurnTimed, live.turn_timed),
         _rule(ev.DigitsSent, _digits_sent),
         _rule(ev.DigitsRefused, _digits_refused),
         _rule(ev.ReplyReady, reply_ready),
+        _rule(ev.ReplySentence, reply_sentence),
+        _rule(ev.ReplyFinished, reply_finished),
         _rule(ev.ReplyFailed, reply_failed),
         _rule(ev.SpeakRequested, speak),
         _rule(ev.ContinueRequested, continue_),

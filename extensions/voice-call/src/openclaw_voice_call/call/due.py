@@ -12,7 +12,7 @@ from typing import TypeAlias
 import msgspec
 
 from openclaw_voice_call.call.record import CallRecord, PendingReply
-from openclaw_voice_call.call.script import Digits, Listen, Say, StepRef, Verb
+from openclaw_voice_call.call.script import ConnectStream, Digits, Listen, Say, StepRef, Verb
 from openclaw_voice_call.call.types import DialState, Direction, Phase
 
 
@@ -52,13 +52,20 @@ class Ask(msgspec.Struct, frozen=True):
     reply: PendingReply
 
 
+class EndStream(msgspec.Struct, frozen=True):
+    """The carrier's own voice takes over: have a command carrier end the media stream first."""
+
+    id: str
+    number: int
+
+
 class HangUpLine(msgspec.Struct, frozen=True):
     """End the leg, and keep trying until the carrier confirms. Overtakes everything."""
 
     id: str = "hangup"
 
 
-Command: TypeAlias = Dial | Lookup | AnswerLine | Act | Nudge | Ask | HangUpLine
+Command: TypeAlias = Dial | Lookup | AnswerLine | Act | Nudge | Ask | EndStream | HangUpLine
 
 
 class LineView(msgspec.Struct, frozen=True):
@@ -95,16 +102,27 @@ def due(record: CallRecord, *, markup: bool, line: LineView) -> tuple[Command, .
 def _line(record: CallRecord, *, markup: bool, line: LineView) -> tuple[Command, ...]:
     script = record.script
     verb = script.current
-    if verb is None:
-        return ()
+    stream = record.stream
     here = StepRef(script.number, script.position)
-    if markup:
+    if stream is not None and not markup and not record.speaks_live:
+        ended: tuple[Command, ...] = (EndStream(f"end-stream:{stream.number}", stream.number),)
+        return (*ended, *_spoken(verb, here))
+    if record.speaks_live and not isinstance(verb, Digits):
+        if stream is None or stream.open or markup:
+            return ()
+        return (Act(f"stream:{stream.number}", ConnectStream(stream.number), here),)
+    if verb is not None and markup:
         behind = line.served < script.number and not line.asking
         return (Nudge(f"nudge:{script.number}", here),) if behind else ()
+    return _spoken(verb, here)
+
+
+def _spoken(verb: Verb | None, here: StepRef) -> tuple[Command, ...]:
+    """What a command carrier is told for a verb."""
     if isinstance(verb, Say):
         return (Act(f"say:{verb.utterance}:{verb.attempt}", verb, here),)
     if isinstance(verb, Digits):
         return (Act(f"digits:{verb.operation}", verb, here),)
     if isinstance(verb, Listen):
-        return (Act(f"listen:{script.number}", verb, here),)
+        return (Act(f"listen:{here.script}", verb, here),)
     return ()

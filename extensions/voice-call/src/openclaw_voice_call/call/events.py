@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from openclaw_voice_call.call.types import CarrierCallId, EndReason
+from openclaw_voice_call.call.types import CarrierCallId, EndReason, TurnTimes
 
 
 class DialAccepted(msgspec.Struct, frozen=True, tag="dial-accepted"):
@@ -163,6 +163,36 @@ class ReplyFailed(msgspec.Struct, frozen=True, tag="reply-failed"):
     code: str
 
 
+class ReplySentence(msgspec.Struct, frozen=True, tag="reply-sentence"):
+    """The next sentence of a reply that is still being made."""
+
+    turn: int
+    text: str
+
+
+class ReplyFinished(msgspec.Struct, frozen=True, tag="reply-finished"):
+    """All sentences of a reply have been given."""
+
+    turn: int
+
+
+class InterruptionVoid(msgspec.Struct, frozen=True, tag="interruption-void"):
+    """Nobody has said a word after the interruption: it was a noise."""
+
+
+class CallerSilent(msgspec.Struct, frozen=True, tag="caller-silent"):
+    """The other party has been silent for long, `count` times in a row."""
+
+    count: int
+
+
+class TurnTimed(msgspec.Struct, frozen=True, tag="turn-timed"):
+    """How long each stage of answering a turn took."""
+
+    turn: int
+    times: TurnTimes
+
+
 class SpeakRequested(msgspec.Struct, frozen=True, tag="speak-requested"):
     operation: str
     text: str
@@ -226,7 +256,12 @@ CallEvent: TypeAlias = (
     | DigitsSent
     | DigitsRefused
     | ReplyReady
+    | ReplySentence
+    | ReplyFinished
     | ReplyFailed
+    | InterruptionVoid
+    | CallerSilent
+    | TurnTimed
     | SpeakRequested
     | ContinueRequested
     | DigitsRequested

@@ -9,7 +9,15 @@ from typing import TypeAlias
 
 import msgspec
 
-from openclaw_voice_call.call.types import Direction, EndReason, Mode, OperationKind, Speaker
+from openclaw_voice_call.call.types import (
+    Direction,
+    EndReason,
+    Mode,
+    OperationKind,
+    Speaker,
+    TurnTimes,
+    VoicePathKind,
+)
 
 
 class Opened(msgspec.Struct, frozen=True, tag="opened"):
@@ -111,6 +119,29 @@ class DigitsPlayed(msgspec.Struct, frozen=True, tag="digits-played"):
     operation: str
 
 
+class StreamUp(msgspec.Struct, frozen=True, tag="stream-up"):
+    """The media stream `number` is open."""
+
+    number: int
+
+
+class StreamDown(msgspec.Struct, frozen=True, tag="stream-down"):
+    number: int
+    detail: str
+
+
+class PathChanged(msgspec.Struct, frozen=True, tag="path-changed"):
+    """Another voice speaks from now on, and another ear hears."""
+
+    path: VoicePathKind
+    why: str
+
+
+class TurnMeasured(msgspec.Struct, frozen=True, tag="turn-measured"):
+    turn: int
+    times: TurnTimes
+
+
 class EndDecided(msgspec.Struct, frozen=True, tag="end-decided"):
     reason: EndReason
     detail: str | None = None
@@ -139,6 +170,10 @@ Fact: TypeAlias = (
     | OperationOpened
     | OperationSettled
     | DigitsPlayed
+    | StreamUp
+    | StreamDown
+    | PathChanged
+    | TurnMeasured
     | EndDecided
     | Ended
 )

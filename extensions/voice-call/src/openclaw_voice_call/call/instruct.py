@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from openclaw_voice_call.call.record import CallRecord
-from openclaw_voice_call.call.script import StepRef, Verb
+from openclaw_voice_call.call.script import ConnectStream, Digits, StepRef, Verb
 
 
 class Hold(msgspec.Struct, frozen=True):
@@ -45,6 +45,10 @@ def instruct(record: CallRecord, asked: StepRef | None) -> Play | Hold | Stale |
     script = record.script
     here = StepRef(script.number, script.position)
     verb = script.current
+    stream = record.stream
+    if record.speaks_live and stream is not None and not isinstance(verb, Digits):
+        # A line whose stream has just been lost asks before we know of the loss.
+        return Stale(here) if stream.open else Play(ConnectStream(stream.number), here, here)
     if verb is None:
         return Hold(here)
     if asked is not None:

@@ -14,7 +14,7 @@ import msgspec
 from openclaw_voice_call.call.closing import end
 from openclaw_voice_call.call.draft import Draft
 from openclaw_voice_call.call.facts import DigitsPlayed, Said, Saying
-from openclaw_voice_call.call.record import CallRecord
+from openclaw_voice_call.call.record import CallRecord, Exchange
 from openclaw_voice_call.call.script import Digits, HangUp, Listen, Say, Script, Verb, Wait
 from openclaw_voice_call.call.types import EndReason, Mode, Phase, Speaker
 
@@ -23,6 +23,8 @@ SPEECH_MS_PER_CHAR: Final = 75
 CONFIRM_SLACK_MS: Final = 8_000
 """What fetching and synthesis may take on top of the playing time."""
 DIGIT_MS: Final = 500
+STREAM_OPEN_S: Final = 6.0
+"""How long a carrier may take to open the media stream that it was told to open."""
 
 
 def speech_ms(text: str) -> int:
@@ -73,6 +75,15 @@ def drop_unspoken_replies(draft: Draft, why: str) -> None:
     draft.set(script=msgspec.structs.replace(script, verbs=verbs))
 
 
+def renumber(draft: Draft) -> None:
+    """Make what is left a new script, so that the line is told anew, and begin it again."""
+    script = draft.record.script
+    rest = script.verbs[script.position :]
+    draft.set(script=Script(script.number + 1, rest))
+    draft.disarm("say", "wait")
+    enter(draft)
+
+
 def retail(draft: Draft) -> None:
     """Make what follows the lined-up verbs fit the record again."""
     record = draft.record
@@ -104,13 +115,18 @@ def advance(draft: Draft) -> None:
 
 def enter(draft: Draft) -> None:
     """The current verb begins: arm its deadline, note what is handed to the line."""
-    verb = draft.record.script.current
+    script = draft.record.script
+    verb = script.current
+    _expect_stream(draft)
     if isinstance(verb, Say):
         draft.note(Saying(verb.utterance, verb.text, verb.speaker, verb.turn))
         draft.arm("say", draft.now + (2 * speech_ms(verb.text) + CONFIRM_SLACK_MS) / 1000)
         if verb.speaker is Speaker.AGENT:
             _measure_answer(draft)
     elif isinstance(verb, Digits):
+        if draft.record.speaks_live and script.position:
+            # Keys go to the carrier, which follows no script while the stream is open.
+            draft.set(script=Script(script.number + 1, script.verbs[script.position :]))
         draft.arm("say", draft.now + (DIGIT_MS * len(verb.digits) + CONFIRM_SLACK_MS) / 1000)
     elif isinstance(verb, Wait):
         draft.arm("wait", draft.now + verb.ms / 1000)
@@ -142,6 +158,24 @@ def _tail(record: CallRecord) -> tuple[Verb, ...]:
     return (Listen(record.turn if record.turn_open else record.turn + 1),)
 
 
+def _expect_stream(draft: Draft) -> None:
+    """While keys are sent some carriers have no stream; at any other time a live line has one."""
+    record = draft.record
+    stream = record.stream
+    if not record.speaks_live or record.phase is not Phase.UP or stream is None or stream.open:
+        return
+    if isinstance(record.script.current, Digits):
+        draft.disarm("stream")
+    elif "stream" not in record.deadlines:
+        draft.arm("stream", draft.now + STREAM_OPEN_S)
+
+
+def heard_so_far(exchange: Exchange, more: str) -> Exchange:
+    """The exchange when `more` of its reply has been heard."""
+    heard = f"{exchange.heard} {more}" if exchange.heard and more else exchange.heard or more
+    return msgspec.structs.replace(exchange, heard=heard)
+
+
 def _said(draft: Draft, verb: Say, *, confirmed: bool) -> None:
     draft.note(Said(verb.utterance, verb.text, verb.speaker, verb.turn, confirmed=confirmed))
     draft.settle(verb.operation)
@@ -149,7 +183,7 @@ def _said(draft: Draft, verb: Say, *, confirmed: bool) -> None:
     if verb.speaker is Speaker.OPENING:
         draft.set(message_said=True)
     elif exchange is not None and exchange.turn == verb.turn:
-        draft.set(exchange=msgspec.structs.replace(exchange, heard=verb.text))
+        draft.set(exchange=heard_so_far(exchange, verb.text))
 
 
 def _measure_answer(draft: Draft) -> None:

@@ -12,7 +12,7 @@ from openclaw_voice_call.call.draft import Decision, Draft
 from openclaw_voice_call.call.facts import Answered, Opened, Rang
 from openclaw_voice_call.call.lineup import enter, line_up, say
 from openclaw_voice_call.call.phone import normalise
-from openclaw_voice_call.call.record import CallRecord, CallSettings
+from openclaw_voice_call.call.record import CallRecord, CallSettings, MediaStream
 from openclaw_voice_call.call.script import Digits
 from openclaw_voice_call.call.types import (
     CallId,
@@ -21,6 +21,7 @@ from openclaw_voice_call.call.types import (
     Direction,
     Phase,
     Speaker,
+    VoicePathKind,
 )
 
 FIRST_DIGITS: Final = "first-digits"
@@ -139,6 +140,8 @@ def go_up(draft: Draft, *, by_machine: bool = False) -> None:
 
 
 def _open(record: CallRecord, now: float, digits: str | None = None) -> Draft:
+    if record.settings.live:
+        record = msgspec.structs.replace(record, path=VoicePathKind.LIVE, stream=MediaStream())
     draft = Draft(record, now)
     draft.note(Opened(record.direction, record.settings.mode))
     if record.settings.reaper_ms:

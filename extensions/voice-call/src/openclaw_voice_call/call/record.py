@@ -15,6 +15,7 @@ from openclaw_voice_call.call.types import (
     OperationKind,
     OperationState,
     Phase,
+    Speaker,
     VoicePathKind,
 )
 
@@ -47,6 +48,19 @@ class CallSettings(msgspec.Struct, frozen=True):
     notify_hangup_delay_ms: int = 3_000
     end_silence_ms: int = 800
     """Silence that ends the other party's turn."""
+    live: bool = False
+    """Whether live audio is to carry the call; if it cannot, the carrier's own voice does."""
+    filler_ms: int = 0
+    """How long the agent may think until the other party hears a sign of life; 0: for ever."""
+    fillers: tuple[str, ...] = ()
+    """The signs of life, in turn."""
+    silence_prompt_ms: int = 0
+    """Silence of the other party after which they are asked whether they are there; 0: never.
+    Live audio only: nobody else can tell silence from a long speech."""
+    head_start: bool = True
+    """Whether the agent begins to answer while the last words are still being recognised."""
+    record_audio: bool = False
+    """Whether both legs are recorded."""
 
 
 class Operation(msgspec.Struct, frozen=True):
@@ -69,6 +83,29 @@ class PendingReply(msgspec.Struct, frozen=True):
     turn: int
     text: str
     keyed: bool = False
+    begun: bool = False
+    """Its first sentence has been lined up while the rest is still being made."""
+    fillers: int = 0
+    """Signs of life given so far."""
+
+
+class MediaStream(msgspec.Struct, frozen=True):
+    """The live audio of a call: which of its streams is wanted or open. They count from 1."""
+
+    number: int = 1
+    open: bool = False
+
+
+class Cut(msgspec.Struct, frozen=True):
+    """What an interruption has cut off. Said after all if it turns out that nobody spoke."""
+
+    utterance: int
+    rest: tuple[str, ...]
+    """What was not heard, in order."""
+    speaker: Speaker
+    turn: int
+    ending: EndReason | None = None
+    """The end that was to follow."""
 
 
 class Exchange(msgspec.Struct, frozen=True):
@@ -78,6 +115,7 @@ class Exchange(msgspec.Struct, frozen=True):
     user_text: str
     reply: str
     heard: str | None = None
+    """What of the reply the other party has heard so far; None: nothing is known yet."""
 
 
 class Metrics(msgspec.Struct, frozen=True):
@@ -91,6 +129,8 @@ class Metrics(msgspec.Struct, frozen=True):
     last_listen_wait_ms: int | None = None
     """From the beginning of listening to the other party's words."""
     last_turn_at: float | None = None
+    last_timed_turn: int = 0
+    """The newest turn whose stages were measured."""
 
 
 class CallRecord(msgspec.Struct, frozen=True):
@@ -108,6 +148,9 @@ class CallRecord(msgspec.Struct, frozen=True):
     version: int = 1
     phase: Phase = Phase.DIALLING
     path: VoicePathKind = VoicePathKind.CARRIER
+    stream: MediaStream | None = None
+    """None: no live audio. On the carrier's path: a stream that is still to be ended."""
+    cut: Cut | None = None
     carrier_call_id: CarrierCallId | None = None
     dial: DialState = DialState.NONE
     answered_at: float | None = None
@@ -149,6 +192,11 @@ class CallRecord(msgspec.Struct, frozen=True):
     def closing(self) -> bool:
         """True when the call's end is decided: nothing more is said or heard."""
         return self.end_reason is not None
+
+    @property
+    def speaks_live(self) -> bool:
+        """True while live audio is what speaks and hears, or is about to."""
+        return self.path is VoicePathKind.LIVE
 
     @property
     def next_due(self) -> float | None:

@@ -39,10 +39,10 @@ def continue_(draft: Draft, event: ev.ContinueRequested) -> None:
     if record.waiter is not None:
         raise AlreadyWaiting
     if record.reply is not None:
-        draft.disarm("reply")
+        draft.disarm("reply", "filler")
         draft.note(ReplyMissed(record.reply.turn, "superseded"))
     settings = msgspec.structs.replace(record.settings, mode=Mode.CONVERSATION)
-    draft.set(reply=None, ending=None, turn_open=False, settings=settings)
+    draft.set(reply=None, cut=None, ending=None, turn_open=False, settings=settings)
     drop_unspoken_replies(draft, "superseded")
     _open_operation(draft, event.operation, OperationKind.CONTINUE)
     utterance = say(draft, event.text, Speaker.OWNER)
@@ -79,7 +79,7 @@ def end_request(draft: Draft, event: ev.EndRequested) -> None:
     draft.set(ending=event.reason)
     if not answering:
         draft.set(reply=None)
-        draft.disarm("reply")
+        draft.disarm("reply", "filler")
     if record.script.speaking:
         retail(draft)
 

@@ -11,8 +11,8 @@ from openclaw_voice_call.call.closing import end
 from openclaw_voice_call.call.draft import Draft
 from openclaw_voice_call.call.facts import ReplyAsked, ReplyGiven, ReplyMissed, TurnHeard
 from openclaw_voice_call.call.lineup import close_turn, drop_unspoken_replies, retail, say
-from openclaw_voice_call.call.record import CallRecord, Exchange, PendingReply
-from openclaw_voice_call.call.script import Listen
+from openclaw_voice_call.call.record import CallRecord, Cut, Exchange, PendingReply
+from openclaw_voice_call.call.script import Listen, Say
 from openclaw_voice_call.call.types import Mode, Phase, Speaker
 
 APOLOGY: Final = "Sorry, I could not come up with an answer just now. Could you say that again?"
@@ -20,6 +20,8 @@ REPLY_SLACK_S: Final = 0.8
 """The responder cuts the agent at its own limit; this deadline only backs it up."""
 KEY_PAUSE_S: Final = 2.0
 """Without another key for this long, an answer by keys is complete."""
+FILLER_PAUSE_S: Final = 10.0
+"""Between two signs of life."""
 LAST_KEY: Final = "#"
 KEYS_LIMIT: Final = 32
 
@@ -43,7 +45,8 @@ def heard(draft: Draft, event: ev.Heard) -> None:
         # Somebody who goes on speaking while the agent thinks has said one longer thing.
         before = record.reply
         _forget_reply(draft, "superseded")
-        whole = f"{before.text} {text}" if before is not None else text
+        goes_on = before is not None and not before.begun
+        whole = f"{before.text} {text}" if before is not None and goes_on else text
         _ask(draft, PendingReply(turn, whole, event.keyed))
 
 
@@ -76,10 +79,71 @@ def reply_ready(draft: Draft, event: ev.ReplyReady) -> None:
     if not text:
         reply_failed(draft, ev.ReplyFailed(event.turn, "model_empty"))
         return
-    draft.disarm("reply")
+    draft.disarm("reply", "filler")
     draft.set(reply=None, exchange=Exchange(event.turn, pending.text, text))
     draft.note(ReplyGiven(event.turn))
     say(draft, text, Speaker.AGENT, turn=event.turn)
+
+
+def reply_sentence(draft: Draft, event: ev.ReplySentence) -> None:
+    """Spoken while the rest is still being made; kept back while nobody knows whether a noise or
+    the other party's word has interrupted what came before it."""
+    pending = draft.record.reply
+    text = event.text.strip()
+    if pending is None or pending.turn != event.turn or not text:
+        return
+    exchange = draft.record.exchange
+    if not pending.begun or exchange is None:
+        draft.disarm("filler")
+        draft.note(ReplyGiven(event.turn))
+        exchange = Exchange(event.turn, pending.text, text)
+    else:
+        exchange = msgspec.structs.replace(exchange, reply=f"{exchange.reply} {text}")
+    draft.set(reply=msgspec.structs.replace(pending, begun=True), exchange=exchange)
+    cut = draft.record.cut
+    if cut is not None and cut.turn == event.turn:
+        draft.set(cut=msgspec.structs.replace(cut, rest=(*cut.rest, text)))
+    else:
+        say(draft, text, Speaker.AGENT, turn=event.turn)
+
+
+def reply_finished(draft: Draft, event: ev.ReplyFinished) -> None:
+    """No more sentences follow."""
+    pending = draft.record.reply
+    if pending is None or pending.turn != event.turn:
+        return
+    if not pending.begun:
+        reply_failed(draft, ev.ReplyFailed(event.turn, "model_empty"))
+        return
+    draft.disarm("reply")
+    draft.set(reply=None)
+    retail(draft)
+
+
+def give_sign_of_life(draft: Draft) -> None:
+    """The agent takes long (a tool, say): the other party hears that the call lives (F106)."""
+    record = draft.record
+    pending, settings = record.reply, record.settings
+    if pending is None or pending.begun or pending.fillers >= len(settings.fillers):
+        return
+    if record.script.speaking:
+        draft.arm("filler", draft.now + settings.filler_ms / 1000)
+        return
+    draft.set(reply=msgspec.structs.replace(pending, fillers=pending.fillers + 1))
+    say(draft, settings.fillers[pending.fillers], Speaker.SYSTEM)
+    draft.arm("filler", draft.now + FILLER_PAUSE_S)
+
+
+def cut_off(record: CallRecord, verb: Say, heard: str) -> Cut:
+    """What an interruption of `verb` takes away, of which `heard` was played."""
+    rest = verb.text[len(heard) :].strip() if verb.text.startswith(heard) else verb.text
+    later = [
+        each.text
+        for each in record.script.pending
+        if isinstance(each, Say) and each.speaker is Speaker.AGENT
+    ]
+    texts = tuple(text for text in (rest, *later) if text)
+    return Cut(verb.utterance, texts, verb.speaker, verb.turn, record.ending)
 
 
 def reply_failed(draft: Draft, event: ev.ReplyFailed) -> None:
@@ -87,9 +151,14 @@ def reply_failed(draft: Draft, event: ev.ReplyFailed) -> None:
     pending = draft.record.reply
     if pending is None or pending.turn != event.turn:
         return
-    draft.disarm("reply")
-    draft.set(reply=None, exchange=Exchange(event.turn, pending.text, APOLOGY))
+    draft.disarm("reply", "filler")
     draft.note(ReplyMissed(event.turn, event.code))
+    if pending.begun:
+        # What was said of it stands; the other party asks if something is missing.
+        draft.set(reply=None)
+        retail(draft)
+        return
+    draft.set(reply=None, exchange=Exchange(event.turn, pending.text, APOLOGY))
     if draft.record.ending is not None and not draft.record.script.speaking:
         end(draft, draft.record.ending)
     elif draft.record.ending is None:
@@ -114,6 +183,9 @@ def _ask(draft: Draft, pending: PendingReply) -> None:
     draft.note(ReplyAsked(pending.turn))
     limit_s = draft.record.settings.reply_timeout_ms / 1000
     draft.arm("reply", draft.now + limit_s + REPLY_SLACK_S)
+    filler_ms = draft.record.settings.filler_ms
+    if filler_ms:
+        draft.arm("filler", draft.now + filler_ms / 1000)
     if draft.record.script.speaking:
         retail(draft)
 
@@ -121,8 +193,9 @@ def _ask(draft: Draft, pending: PendingReply) -> None:
 def _forget_reply(draft: Draft, why: str) -> None:
     """Neither a reply in the making nor one that waits to be spoken is wanted any more."""
     pending = draft.record.reply
+    draft.set(cut=None)
     if pending is not None:
-        draft.disarm("reply")
+        draft.disarm("reply", "filler")
         draft.set(reply=None)
         draft.note(ReplyMissed(pending.turn, why))
     drop_unspoken_replies(draft, why)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NewType
 
+import msgspec
+
 CallId = NewType("CallId", str)
 """Ours: a UUID4 in its usual text form."""
 
@@ -82,6 +84,21 @@ class Speaker(StrEnum):
     OWNER = "owner"
     AGENT = "agent"
     SYSTEM = "system"
+
+
+class TurnTimes(msgspec.Struct, frozen=True):
+    """How an answer came about, in ms from the end of the other party's speech. None: unknown."""
+
+    final_ms: int | None = None
+    """The words were final."""
+    first_token_ms: int | None = None
+    """The agent's first piece of text; before the end of speech if it had a head start."""
+    first_sentence_ms: int | None = None
+    first_audio_ms: int | None = None
+    """The voice's first audio."""
+    first_frame_ms: int | None = None
+    """The first frame was sent to the carrier: the caller hears the answer begin."""
+    head_start: bool = False
 
 
 class OperationKind(StrEnum):
