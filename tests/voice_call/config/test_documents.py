@@ -33,6 +33,8 @@ SAMPLES: Mapping[str, object] = {
     "streaming.publicUrl": "wss://voice.example.com/voice/stream",
     "webhookSecurity.trustedProxyIPs": ["10.0.0.0/8"],
     "mock.script": [{"number": "+15550001111"}],
+    "tts.providers.espeak.voice": "en-us",
+    "tts.providers.espeak.speed": 165,
 }
 
 
@@ -155,6 +157,8 @@ def test_every_key_that_holds_a_secret_is_marked() -> None:
         "streaming.openaiApiKey",
         "tts.openai.apiKey",
         "tts.elevenlabs.apiKey",
+        "tts.providers.openai.apiKey",
+        "tts.providers.elevenlabs.apiKey",
     }
     paths = manifest["configContracts"]["secretInputs"]["paths"]
     assert {entry["path"] for entry in paths} == sensitive

@@ -16,7 +16,11 @@ FALLBACKS: Final[Mapping[str, tuple[str, ...]]] = {
     "tunnel.ngrokDomain": ("NGROK_DOMAIN",),
     "streaming.openaiApiKey": ("OPENAI_API_KEY",),
     "tts.openai.apiKey": ("OPENAI_API_KEY",),
+    "tts.openai.baseUrl": ("OPENAI_TTS_BASE_URL",),
     "tts.elevenlabs.apiKey": ("ELEVENLABS_API_KEY", "XI_API_KEY"),
+    "tts.providers.openai.apiKey": ("OPENAI_API_KEY",),
+    "tts.providers.openai.baseUrl": ("OPENAI_TTS_BASE_URL",),
+    "tts.providers.elevenlabs.apiKey": ("ELEVENLABS_API_KEY", "XI_API_KEY"),
 }
 """Path within the section to the variables that are asked in turn. The file wins."""
 

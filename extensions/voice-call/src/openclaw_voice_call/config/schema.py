@@ -111,7 +111,7 @@ def config_schema() -> Schema:
 
 
 def section_schema(section: type[Section]) -> Schema:
-    """An object schema in which every key is described and no other is allowed."""
+    """An object schema in which every key is described and, as a rule, no other is allowed."""
     raw: Schema = section.model_json_schema(by_alias=True)
     definitions = raw.get("$defs", {})
     properties = raw["properties"]
@@ -124,7 +124,8 @@ def section_schema(section: type[Section]) -> Schema:
         raw_shape = properties[key]
         assert is_object(raw_shape)
         shapes[key] = _shape(raw_shape, field, definitions, about[name])
-    schema: Schema = {"type": "object", "additionalProperties": False, "properties": shapes}
+    is_open = section.model_config.get("extra") == "allow"
+    schema: Schema = {"type": "object", "additionalProperties": is_open, "properties": shapes}
     required = raw.get("required")
     return {**schema, "required": required} if required else schema
 
