@@ -96,7 +96,7 @@ class MockMedia(MediaDialect):
 
     def read(self, message: str | bytes) -> MediaMessage:
         try:
-            said = _decode(message)
+            said: FromNetwork = _decode(message)
         except (ValueError, RecursionError) as error:
             return ignore_unknown(message, _KNOWN, error)
         match said:
