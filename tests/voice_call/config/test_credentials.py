@@ -180,9 +180,25 @@ def test_vendors_keys_have_their_usual_names() -> None:
     ]
     assert vendors.ngrok_token is not None
     assert vendors.ngrok_domain == "voice.example.com"
-    newer = resolved(raw, XI_API_KEY="old-name", ELEVENLABS_API_KEY="new-name").vendors.elevenlabs
-    assert newer is not None
-    assert newer.get_secret_value() == "new-name"
+    newer = resolved(raw, XI_API_KEY="old-name", ELEVENLABS_API_KEY="new-name").vendors
+    for key in (newer.elevenlabs, newer.elevenlabs_stt):
+        assert key is not None
+        assert key.get_secret_value() == "new-name"
+
+
+def test_a_recognisers_newer_key_wins_over_the_older_and_both_over_the_environment() -> None:
+    def key(streaming: Mapping[str, object]) -> str | None:
+        raw = {"provider": "mock", "streaming": streaming}
+        found = resolved(raw, OPENAI_API_KEY="of-env").vendors.openai_stt
+        return None if found is None else found.get_secret_value()
+
+    newer = {"openai": {"apiKey": "newer"}}
+    assert key({}) == "of-env"
+    assert key({"openaiApiKey": "older"}) == "older"
+    assert key({"openaiApiKey": "older", "providers": newer}) == "newer"
+    assert key({"providers": {"openai": {"apiKey": ""}}, "openaiApiKey": "older"}) == "older"
+    unresolved = {"openai": {"apiKey": "${MY_KEY}"}}
+    assert key({"openaiApiKey": "older", "providers": unresolved}) is None
 
 
 @pytest.mark.scenario("F81")

@@ -14,7 +14,6 @@ from openclaw.sdk import ConfigProblem
 from openclaw_voice_call.config.base import BASE_PATH, E164, unresolved_reference
 from openclaw_voice_call.config.carriers import TwilioRegion
 from openclaw_voice_call.config.fallbacks import (
-    DEEPGRAM_API_KEY,
     FALLBACKS,
     TWILIO_EDGE,
     TWILIO_FROM_NUMBER,
@@ -93,6 +92,8 @@ class VendorKeys:
     openai_stt: SecretStr | None
     openai_tts: SecretStr | None
     elevenlabs: SecretStr | None
+    """For speaking."""
+    elevenlabs_stt: SecretStr | None
     deepgram: SecretStr | None
     ngrok_token: SecretStr | None
     ngrok_domain: str | None
@@ -137,14 +138,21 @@ def resolve_credentials(config: VoiceCallConfig, environ: Mapping[str, str]) -> 
     return Credentials(
         carrier=_account(config, found),
         from_number=found.get("fromNumber") or MOCK_FROM_NUMBER,
-        vendors=VendorKeys(
-            openai_stt=found.secret("streaming.openaiApiKey"),
-            openai_tts=found.secret("tts.openai.apiKey"),
-            elevenlabs=found.secret("tts.elevenlabs.apiKey"),
-            deepgram=_secret(environ.get(DEEPGRAM_API_KEY)),
-            ngrok_token=found.secret("tunnel.ngrokAuthToken"),
-            ngrok_domain=found.get("tunnel.ngrokDomain"),
-        ),
+        vendors=vendor_keys(config, environ),
+    )
+
+
+def vendor_keys(config: VoiceCallConfig, environ: Mapping[str, str]) -> VendorKeys:
+    """The keys of speech vendors and tunnels, as far as they are known."""
+    found = _Sources(config, environ)
+    return VendorKeys(
+        openai_stt=found.secret("streaming.providers.openai.apiKey", "streaming.openaiApiKey"),
+        openai_tts=found.secret("tts.openai.apiKey"),
+        elevenlabs=found.secret("tts.elevenlabs.apiKey"),
+        elevenlabs_stt=found.secret("streaming.providers.elevenlabs.apiKey"),
+        deepgram=found.secret("streaming.providers.deepgram.apiKey"),
+        ngrok_token=found.secret("tunnel.ngrokAuthToken"),
+        ngrok_domain=found.get("tunnel.ngrokDomain"),
     )
 
 
@@ -192,8 +200,11 @@ class _Sources:
         assert value is not None, path
         return value
 
-    def secret(self, path: str) -> SecretStr | None:
-        return _secret(self.get(path))
+    def secret(self, *paths: str) -> SecretStr | None:
+        """The value at the first of the paths that the file writes, else as `get` finds it."""
+        path = next((path for path in paths if self._written(path)), paths[0])
+        value = self.get(path)
+        return SecretStr(value) if value else None
 
     def why_missing(self, path: str) -> MissingCredential | None:
         value, env = self.get(path), self._env(path)
@@ -228,7 +239,3 @@ class _Sources:
         if isinstance(value, SecretStr):
             return value.get_secret_value()
         return value if isinstance(value, str) else None
-
-
-def _secret(value: str | None) -> SecretStr | None:
-    return SecretStr(value) if value else None

@@ -15,6 +15,9 @@ FALLBACKS: Final[Mapping[str, tuple[str, ...]]] = {
     "tunnel.ngrokAuthToken": ("NGROK_AUTHTOKEN",),
     "tunnel.ngrokDomain": ("NGROK_DOMAIN",),
     "streaming.openaiApiKey": ("OPENAI_API_KEY",),
+    "streaming.providers.openai.apiKey": ("OPENAI_API_KEY",),
+    "streaming.providers.deepgram.apiKey": ("DEEPGRAM_API_KEY",),
+    "streaming.providers.elevenlabs.apiKey": ("ELEVENLABS_API_KEY", "XI_API_KEY"),
     "tts.openai.apiKey": ("OPENAI_API_KEY",),
     "tts.openai.baseUrl": ("OPENAI_TTS_BASE_URL",),
     "tts.elevenlabs.apiKey": ("ELEVENLABS_API_KEY", "XI_API_KEY"),
@@ -28,5 +31,3 @@ TWILIO_FROM_NUMBER: Final = "TWILIO_FROM_NUMBER"
 """Stands in for `fromNumber`, on Twilio only: a number belongs to one carrier."""
 TWILIO_EDGE: Final = "TWILIO_EDGE"
 """Where requests enter Twilio's network. There is no key for it."""
-DEEPGRAM_API_KEY: Final = "DEEPGRAM_API_KEY"
-"""The only source of Deepgram's key."""

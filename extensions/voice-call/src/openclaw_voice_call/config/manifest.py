@@ -19,6 +19,7 @@ _WORDS: Final = {
     "sec": "(s)",
     "seconds": "(s)",
     "openai": "OpenAI",
+    "deepgram": "Deepgram",
     "elevenlabs": "ElevenLabs",
     "ngrok": "ngrok",
     "tailscale": "Tailscale",

@@ -28,7 +28,8 @@ from openclaw_voice_call.config.network import (
     TunnelConfig,
     WebhookSecurityConfig,
 )
-from openclaw_voice_call.config.speech import StreamingConfig, SttConfig, TtsConfig
+from openclaw_voice_call.config.speech import SttConfig, TtsConfig
+from openclaw_voice_call.config.streaming import StreamingConfig
 
 
 class OutboundConfig(Section):

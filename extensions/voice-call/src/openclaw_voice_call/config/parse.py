@@ -17,7 +17,6 @@ Path: TypeAlias = tuple[str | int, ...]
 
 LATER_KEYS: Final[Mapping[Path, tuple[str, ...]]] = {
     (): ("agents", "numbers", "realtime"),
-    ("streaming",): ("provider", "providers"),
 }
 """Keys of newer versions of the original that are not here yet, by section. They are said and
 ignored, so that a file can be shared."""

@@ -7,7 +7,7 @@ from typing import Final
 from pydantic_core import PydanticUndefined
 
 from openclaw_voice_call.config.base import BASE_PATH, E164
-from openclaw_voice_call.config.fallbacks import DEEPGRAM_API_KEY, TWILIO_EDGE
+from openclaw_voice_call.config.fallbacks import TWILIO_EDGE
 from openclaw_voice_call.config.schema import Key, Schema, is_array, is_object, keys
 
 INTRODUCTION: Final = """\
@@ -31,14 +31,21 @@ More of them, each complete, are in [`examples/`](../examples).
 ## Rules
 
 - **Unknown keys are errors**, with the key that was probably meant. Keys of newer versions of the
-  original that are not supported yet (`realtime`, `numbers`, `agents`, `streaming.provider`,
-  `streaming.providers`) are said in a warning and ignored.
+  original that are not supported yet (`realtime`, `numbers`, `agents`) are said in a warning and
+  ignored.
 - **An empty string leaves a key out** where the table says *not set* as default.
 - **Secrets** may be written as `${{NAME}}` or as `{{source: "env", id: "NAME"}}`; where the key is
   left out, the variable in the table's last column counts. The file wins. A `${{NAME}}` whose
   variable is not set counts as missing: the fallback does not stand in for it.
 - **Missing credentials** do not stop the gateway. It names each one at start, and every command,
   RPC method and tool call answers with the same list.
+- **Who recognises speech**: `streaming.provider` with `streaming.providers.<name>` wins over the
+  older `streaming.sttProvider`, `openaiApiKey` and `sttModel`; what stands in neither counts with
+  its default, and zero is a value.
+- **A recogniser's `baseUrl`** may begin with `wss`, `ws`, `https` or `http`. Without a path, `/v1`
+  is added; a path is kept. The vendor's resource (`/realtime`, `/listen`,
+  `/speech-to-text/realtime`) is added unless the path ends in it. With a `baseUrl` of your own no
+  key is needed; one that is set is sent.
 - **Phone numbers** are in E.164 and in quotes: without them JSON5 reads `+15550001234` as a number.
 - **What carriers round or bound** (whole seconds, at least 60 s for a call's length) is clamped in
   what is sent to them, and said at start. Our own deadlines keep the value as it is written.
@@ -65,7 +72,6 @@ ENVIRONMENT: Final = f"""\
 | Variable | Meaning |
 |---|---|
 | `{TWILIO_EDGE}` | Where requests enter Twilio's network, for example `dublin`. |
-| `{DEEPGRAM_API_KEY}` | Deepgram's key. |
 
 `TWILIO_FROM_NUMBER` stands in for `fromNumber` with Twilio only: a number belongs to one carrier.
 """

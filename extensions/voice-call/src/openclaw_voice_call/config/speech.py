@@ -13,41 +13,10 @@ from openclaw_voice_call.config.base import (
     Secret,
     Section,
     Share,
-    StreamUrl,
     Text,
-    UrlPath,
 )
 
 TimeoutMs = Annotated[int, Field(ge=1000, le=120_000)]
-
-
-class StreamingConfig(Section):
-    """Live audio over the carrier's media stream."""
-
-    enabled: bool = False
-    """Whether calls use live audio instead of the carrier's own voice and recognition."""
-    stream_path: UrlPath = "/voice/stream"
-    """The path of the stream sockets, on the webhook server."""
-    public_url: Maybe[StreamUrl] = None
-    """The stream's public URL where it is not `publicUrl` with `streamPath`."""
-    stt_provider: Literal["openai-realtime", "deepgram", "elevenlabs"] = "openai-realtime"
-    """Who recognises speech."""
-    openai_api_key: Secret = None
-    """The key for speech recognition at OpenAI."""
-    stt_model: NonEmpty = "gpt-4o-transcribe"
-    """The recognition model."""
-    silence_duration_ms: Positive = 800
-    """Silence that ends the other party's turn, in ms."""
-    vad_threshold: Share = 0.5
-    """How sure voice activity detection must be that somebody speaks, 0 to 1."""
-    pre_start_timeout_ms: Positive = 5000
-    """How long an accepted stream socket may take to present its token, in ms."""
-    max_pending_connections: Positive = 32
-    """How many stream sockets may be unproven at once."""
-    max_pending_connections_per_ip: Positive = 4
-    """The same for one address."""
-    max_connections: Positive = 128
-    """How many stream sockets may be open at once."""
 
 
 class SttConfig(Section):
