@@ -15,6 +15,7 @@
     │   ├── ExposureFailed          the tunnel that was to give the public URL did not
     │   └── ShuttingDown
     ├── AtCapacity
+    ├── Overloaded                  live audio runs late; another call would degrade all of them
     ├── NobodyHeard                 a `continue` that got no words in time
     ├── UtteranceFailed
     ├── StoreError
@@ -32,9 +33,12 @@
     ├── SpeechError
     │   ├── SpeechFailed            a voice could not say it
     │   └── RecogniserFailed        a recogniser could not be used
+    ├── AudioError
+    │   └── UnsupportedAudio        audio of a kind that is not converted, or not audio at all
     ├── MediaError
     │   ├── MediaMalformed          not a message of the carrier's media protocol
-    │   └── StreamRefused           a media stream that is not expected (any more)
+    │   ├── StreamRefused           a media stream that is not expected (any more)
+    │   └── PlayoutFull             more speech than may wait to be sent
     └── WebhookError
         ├── SignatureError
         └── WebhookMalformed
@@ -196,6 +200,17 @@ class AtCapacity(VoiceCallError):
         self.remedy = "End a call, or raise plugins.entries.voice-call.config.maxConcurrentCalls."
 
 
+class Overloaded(VoiceCallError):
+    """Audio leaves later than it should: a further call would make all of them stutter."""
+
+    code: ClassVar[str] = "overloaded"
+    retryable: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        super().__init__("this machine is too busy to carry the audio of another call")
+        self.remedy = "Wait until calls have ended; docs/operations.md says how to size."
+
+
 class NobodyHeard(VoiceCallError):
     code: ClassVar[str] = "transcript_timeout"
     retryable: ClassVar[bool] = True
@@ -325,16 +340,43 @@ class SpeechError(VoiceCallError):
 
 
 class SpeechFailed(SpeechError):
-    """A voice said nothing, or not all."""
+    """A voice said nothing, or with `partial` not all."""
 
     code: ClassVar[str] = "speech_failed"
     retryable: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        vendor: str,
+        vendor_code: str | None = None,
+        status: int | None = None,
+        partial: bool = False,
+    ) -> None:
+        super().__init__(message, vendor=vendor, vendor_code=vendor_code, status=status)
+        self.partial = partial
 
 
 class RecogniserFailed(SpeechError):
     """A recogniser could not be started, or was lost for good."""
 
     code: ClassVar[str] = "recogniser_failed"
+
+
+class AudioError(VoiceCallError):
+    code: ClassVar[str] = "audio_error"
+
+
+class UnsupportedAudio(AudioError):
+    """What was to be sent to a caller is not audio that can be converted; `found` names it."""
+
+    code: ClassVar[str] = "unsupported_audio"
+
+    def __init__(self, found: str) -> None:
+        super().__init__(f"{found} cannot be played on a telephone line")
+        self.found = found
+        self.remedy = "Ask for uncompressed audio, raw or WAV, at 8 kHz or more."
 
 
 class MediaError(VoiceCallError):
@@ -351,6 +393,13 @@ class StreamRefused(MediaError):
     """A media stream that nobody waits for, or does not wait for any more."""
 
     code: ClassVar[str] = "stream_refused"
+
+
+class PlayoutFull(MediaError):
+    """More speech than may wait to be sent to one call."""
+
+    code: ClassVar[str] = "playout_full"
+    retryable: ClassVar[bool] = True
 
 
 class WebhookError(VoiceCallError):

@@ -1,0 +1,1 @@
+"""Samples and time: telephone audio without clocks, files or sockets. Pure."""
