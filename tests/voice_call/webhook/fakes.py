@@ -35,6 +35,7 @@ class HmacCarrier:
 
     name = "hmac"
     features = CarrierFeatures(markup=True)
+    media = None
 
     def notices(self) -> Sequence[str]:
         return ()
@@ -78,6 +79,9 @@ class HmacCarrier:
         raise NotImplementedError
 
     async def nudge(self, leg: LegOrder, step: StepRef) -> None:
+        raise NotImplementedError
+
+    async def end_stream(self, leg: LegOrder, number: int) -> None:
         raise NotImplementedError
 
     async def hang_up(self, leg: LegOrder, *, answered: bool) -> None:

@@ -1,4 +1,4 @@
-"""The HTTP server for carriers: limits before trust, then `WebhookPipeline`."""
+"""The HTTP server for carriers: limits before trust, then `WebhookPipeline` or `StreamDoor`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from openclaw_voice_call.webhook.sockets import (
     Sockets,
     affordable,
 )
+from openclaw_voice_call.webhook.streams import StreamDoor
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class _Refused(Exception):
 
 
 class WebhookServer:
-    """Serves `path` and nothing else on `host`:`port` (0: any free port)."""
+    """Serves `path`, and what is `streams`', on `host`:`port` (0: any free port); nothing else."""
 
     def __init__(
         self,
@@ -71,9 +72,11 @@ class WebhookServer:
         port: int = 3334,
         limits: ServerLimits | None = None,
         prove: Callable[[str], str | None] = lambda _: None,
+        streams: StreamDoor | None = None,
     ) -> None:
         """`prove` answers a probe that this process has sent to itself; None for all else."""
         self._pipeline = pipeline
+        self._streams = streams
         self._prove = prove
         self._signature_headers = tuple(pipeline.signature_headers)
         self._path = path
@@ -107,11 +110,16 @@ class WebhookServer:
             raise error from exc
 
     async def stop(self) -> None:
-        """Take no new requests, answer those in work, close. Bounded by `stop_s`, about twice."""
+        """Take no new requests, close streams, answer requests in work, close.
+
+        Bounded by what streams take to close and `stop_s`, about twice.
+        """
         listener, self._listener = self._listener, None
         if listener is None or self._sockets is None:
             return
         listener.close()
+        if self._streams is not None:
+            await self._streams.stop()
         await self._sockets.shutdown(self._limits.stop_s)
         await listener.wait_closed()
 
@@ -123,6 +131,8 @@ class WebhookServer:
         proof = self._proof(request)
         if proof is not None:
             return _response(WebhookReply(200, body=proof.encode()))
+        if self._streams is not None and self._streams.serves(request.raw_path):
+            return await self._streams.handle(request, connection)
         try:
             self._check_head(request)
             # A body that came with the headers is judged at once and holds no place, so that
