@@ -171,12 +171,10 @@ class HostileClient:
             if opcode == 0x8:
                 return int.from_bytes(payload[:2], "big")
 
-    async def gone(self) -> bool:
-        """True when the server has closed the connection."""
-        try:
-            return await asyncio.wait_for(self.reader.read(), WAIT_S) is not None
-        except ConnectionError:
-            return True
+    async def until_gone(self) -> None:
+        """The server has closed the connection."""
+        with suppress(ConnectionError):
+            await asyncio.wait_for(self.reader.read(), WAIT_S)
 
     async def close(self) -> None:
         self.writer.close()
