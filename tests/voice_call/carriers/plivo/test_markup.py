@@ -34,10 +34,13 @@ from openclaw_voice_call.interfaces.instruction import (
     Release,
 )
 from openclaw_voice_call.interfaces.links import CallLinks
+from openclaw_voice_call.interfaces.media import StreamTicket
+from openclaw_voice_call.interfaces.stream_links import StreamLinks
 from tests.emulators.plivo.markup import MAX_DOCUMENT, GetInput, parse
 
 CALL = CallId("3f0c3c1e-0000-4000-8000-000000000001")
 LINKS = PlivoLinks(CallLinks("https://voice.example.org/voice/webhook"), "token")
+STREAMS = StreamLinks("wss://voice.example.org/voice/stream", b"k" * 32)
 HERE, NEXT = StepRef(3, 1), StepRef(3, 2)
 LINE = LineSettings(language="de-DE", voice="Polly.Vicki", end_silence_ms=800)
 
@@ -136,7 +139,23 @@ def test_what_is_listened_to_is_what_plivo_understands() -> None:
     assert element.action == LINKS.heard(CALL, HERE)
 
 
-def test_live_audio_is_refused_by_name() -> None:
+def test_live_audio_is_connected_both_ways_in_mu_law_and_keeps_the_call() -> None:
+    links = PlivoLinks(CallLinks("https://voice.example.org/voice/webhook", STREAMS), "token")
+    document = render(perform(ConnectStream(2)), links)
+    [stream, then] = ElementTree.fromstring(document)  # noqa: S314 - our own
+    assert (stream.tag, stream.text) == ("Stream", STREAMS.url(StreamTicket(CALL, 2)))
+    assert stream.attrib == {
+        "bidirectional": "true",
+        "audioTrack": "inbound",
+        "contentType": "audio/x-mulaw;rate=8000",
+        "keepCallAlive": "true",
+        "statusCallbackUrl": LINKS.status(CALL).partition("#")[0],
+        "statusCallbackMethod": "POST",
+    }
+    assert (then.tag, dict(then.attrib), then.text) == redirect(NEXT)
+
+
+def test_live_audio_that_is_switched_off_is_refused_by_name() -> None:
     with pytest.raises(NotSupported, match="Live audio"):
         render(perform(ConnectStream(1)), LINKS)
 

@@ -21,6 +21,7 @@ from openclaw_voice_call.call.events import (
     LineRinging,
     LineSeen,
     StepReached,
+    StreamFailed,
 )
 from openclaw_voice_call.call.script import StepRef
 from openclaw_voice_call.call.types import CallId, CarrierCallId, Direction, EndReason
@@ -57,6 +58,7 @@ HEARD = LinkTarget(LinkKind.HEARD, CALL, HERE)
 STATUS = LinkTarget(LinkKind.STATUS, CALL)
 FALLBACK = LinkTarget(LinkKind.FALLBACK, CALL)
 BARE = LinkTarget(LinkKind.BARE)
+STREAM = "wss://voice.example.org/voice/stream/call-1/2/secret"
 NUMBER_STATUS = LinkTarget(LinkKind.STATUS)
 
 
@@ -164,7 +166,22 @@ def test_words_that_arrive_with_the_end_were_said_before_it() -> None:
             changed("hangup-completed", HangupCauseCode="7014", HangupCauseName="No\r\nsuch {URL}"),
             LineEnded(EndReason.FAILED, "Plivo 7014", UUID),
         ),
+        (REQUESTS["stream-start"], LineSeen(UUID)),
         (REQUESTS["stream-stop"], LineSeen(UUID)),
+        (changed("stream-stop", Event="stopped"), LineSeen(UUID)),
+        (changed("stream-stop", Event="DegradedStream"), LineSeen(UUID)),
+        (
+            changed("stream-dropped", ServiceURL=STREAM, Error="connection failed"),
+            StreamFailed("Plivo: connection failed", 2),
+        ),
+        (
+            changed("stream-dropped", ServiceURL="", Error="", StatusReason="timed out"),
+            StreamFailed("Plivo: timed out"),
+        ),
+        (
+            changed("stream-dropped", Event="FAILED", Error=STREAM, StatusReason="", ServiceURL=""),
+            StreamFailed("Plivo: the stream has failed"),
+        ),
     ],
 )
 def test_a_status_callback_tells_one_thing(params: dict[str, str], expected: CallEvent) -> None:

@@ -32,7 +32,7 @@ from openclaw_voice_call.interfaces.instruction import (
     LineSettings,
     Perform,
 )
-from openclaw_voice_call.interfaces.links import LinkKind, LinkTarget
+from openclaw_voice_call.interfaces.links import CallLinks, LinkKind, LinkTarget
 from tests.emulators.faults import Fail, LoseAnswer
 from tests.emulators.telnyx import (
     API_KEY,
@@ -75,7 +75,7 @@ async def world(people: Mapping[str, Person] | None = None) -> AsyncGenerator[Wo
     async with TelnyxEmulator.start(settings) as telnyx, aiohttp.ClientSession() as session:
         carrier = TelnyxCarrier(
             replace(SETTINGS, base_url=telnyx.base_url),
-            webhook_url=NOWHERE,
+            links=CallLinks(NOWHERE),
             session=session,
             timeouts=TelnyxTimeouts(dial_s=0.5, other_s=0.5),
         )
@@ -135,7 +135,7 @@ async def test_only_our_own_legs_are_found() -> None:
 async def test_a_wrong_account_is_refused(changed: Mapping[str, str], why: str) -> None:
     async with world() as here, aiohttp.ClientSession() as session:
         settings = replace(SETTINGS, base_url=here.telnyx.base_url, **changed)
-        carrier = TelnyxCarrier(settings, webhook_url=NOWHERE, session=session)
+        carrier = TelnyxCarrier(settings, links=CallLinks(NOWHERE), session=session)
         with pytest.raises(CarrierRefused, match=why):
             await carrier.dial(order())
         assert here.telnyx.calls == []
@@ -245,7 +245,9 @@ async def test_what_is_rounded_or_bounded_is_said(
     changed: Mapping[str, int], lines: list[str]
 ) -> None:
     async with aiohttp.ClientSession() as session:
-        carrier = TelnyxCarrier(replace(SETTINGS, **changed), webhook_url=NOWHERE, session=session)
+        carrier = TelnyxCarrier(
+            replace(SETTINGS, **changed), links=CallLinks(NOWHERE), session=session
+        )
         *said, silence = carrier.notices()
     assert len(said) == len(lines)
     assert all(notice.startswith(line) for notice, line in zip(said, lines, strict=True))

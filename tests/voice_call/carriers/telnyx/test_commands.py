@@ -21,18 +21,23 @@ from openclaw_voice_call.call.types import CallId, CarrierCallId, Speaker
 from openclaw_voice_call.carriers.telnyx import commands
 from openclaw_voice_call.carriers.telnyx.commands import Command
 from openclaw_voice_call.carriers.telnyx.state import ClientState, decode_state
-from openclaw_voice_call.errors import CarrierRefused
+from openclaw_voice_call.errors import CarrierRefused, NotSupported
 from openclaw_voice_call.interfaces.instruction import (
     DialOrder,
     LegOrder,
     LineSettings,
     Perform,
 )
+from openclaw_voice_call.interfaces.links import CallLinks
+from openclaw_voice_call.interfaces.media import StreamTicket
+from openclaw_voice_call.interfaces.stream_links import StreamLinks
 from tests.emulators.telnyx.spec import ACTIONS, CALLS, actions, check_body
 
 CALL, OTHER = CallId("call-1"), CallId("call-2")
 LEG = LegOrder(CALL, CarrierCallId("v3:leg"))
 LINE = LineSettings()
+STREAMS = StreamLinks("wss://v.example.org/voice/stream", b"k" * 32)
+LINKS = CallLinks("https://v.example.org/hook", STREAMS)
 
 
 def order(
@@ -120,7 +125,7 @@ def test_the_longest_duration_is_rounded_up_and_bounded(duration_ms: int, second
     ],
 )
 def test_the_command_of_each_verb(verb: Verb, action: str, body: Mapping[str, object]) -> None:
-    command = commands.perform(order(verb))
+    command = commands.perform(order(verb), LINKS)
     assert command.action == action
     assert without_names(command.body) == body
     assert fits(command)
@@ -136,22 +141,59 @@ def test_the_command_of_each_verb(verb: Verb, action: str, body: Mapping[str, ob
 )
 def test_the_line_remembers_what_it_was_told(verb: Verb, state: ClientState) -> None:
     told = order(verb, step=1)
-    assert decode_state(str(commands.perform(told).body["client_state"])) == state
+    assert decode_state(str(commands.perform(told, LINKS).body["client_state"])) == state
     update = Command("client_state_update", commands.remember(told))
     assert fits(update)
-    assert update.body["client_state"] == commands.perform(told).body["client_state"]
+    assert update.body["client_state"] == commands.perform(told, LINKS).body["client_state"]
 
 
-@pytest.mark.parametrize("verb", [Wait(100), ConnectStream(1)])
-def test_a_verb_without_a_command_is_refused(verb: Verb) -> None:
-    with pytest.raises(CarrierRefused, match=type(verb).__name__):
-        commands.perform(order(verb))
+def test_a_verb_without_a_command_is_refused() -> None:
+    with pytest.raises(CarrierRefused, match="Wait"):
+        commands.perform(order(Wait(100)), LINKS)
+
+
+def test_live_audio_is_asked_for_both_ways_in_mu_law() -> None:
+    command = commands.perform(order(ConnectStream(2), step=1), LINKS)
+    assert command.action == "streaming_start"
+    url = str(command.body["stream_url"])
+    assert url.startswith("wss://v.example.org/voice/stream/call-1/2/")
+    assert STREAMS.read(url.removeprefix(STREAMS.base_url)) == StreamTicket(CALL, 2)
+    assert without_names(command.body) == {
+        "stream_url": url,
+        "stream_track": "inbound_track",
+        "stream_codec": "PCMU",
+        "stream_bidirectional_mode": "rtp",
+        "stream_bidirectional_codec": "PCMU",
+        "stream_bidirectional_sampling_rate": 8000,
+        "stream_bidirectional_target_legs": "both",
+    }
+    state = decode_state(str(command.body["client_state"]))
+    assert state == ClientState(CALL, "connectstream", 3, 1)
+
+
+def test_a_stream_is_opened_once_whatever_script_asks_for_it() -> None:
+    ids = {
+        commands.perform(order(ConnectStream(number), script, call=call), LINKS).body["command_id"]
+        for number, script, call in ((1, 3, CALL), (1, 4, CALL), (2, 4, CALL), (1, 3, OTHER))
+    }
+    assert len(ids) == 3
+
+
+def test_a_stream_is_ended_by_its_number() -> None:
+    ends = [commands.end_stream(LEG, number) for number in (1, 1, 2)]
+    assert all(end.action == "streaming_stop" for end in ends)
+    assert ends[0] == ends[1] != ends[2]
+
+
+def test_live_audio_that_is_switched_off_is_refused_by_name() -> None:
+    with pytest.raises(NotSupported, match="Live audio"):
+        commands.perform(order(ConnectStream(1)), CallLinks("https://v.example.org/hook"))
 
 
 def test_a_text_that_is_too_long_is_refused_and_not_cut() -> None:
-    assert fits(commands.perform(order(say("x" * 3000))))
+    assert fits(commands.perform(order(say("x" * 3000)), LINKS))
     with pytest.raises(CarrierRefused, match="at most 3000 characters at once, not 3001"):
-        commands.perform(order(say("x" * 3001)))
+        commands.perform(order(say("x" * 3001)), LINKS)
 
 
 @pytest.mark.parametrize(
@@ -173,8 +215,8 @@ def test_the_voice_and_the_recogniser_follow_the_language(
     language: str, voice: str | None, said_by: str, recognised: str
 ) -> None:
     line = LineSettings(language, voice)
-    spoken = commands.perform(order(say(), line=line))
-    heard = commands.perform(order(Listen(1), line=line))
+    spoken = commands.perform(order(say(), line=line), LINKS)
+    heard = commands.perform(order(Listen(1), line=line), LINKS)
     assert spoken.body["voice"] == said_by
     config = heard.body["transcription_engine_config"]
     assert isinstance(config, dict)
@@ -185,14 +227,14 @@ def test_the_voice_and_the_recogniser_follow_the_language(
 
 @pytest.mark.parametrize("voice", ["female", "male"])
 def test_a_plain_voice_is_of_the_basic_service(voice: str) -> None:
-    command = commands.perform(order(say(), line=LineSettings("en-US", voice)))
+    command = commands.perform(order(say(), line=LineSettings("en-US", voice)), LINKS)
     assert command.body["service_level"] == "basic"
     assert command.body["language"] == "en-US"
     assert fits(command)
 
 
 def test_words_that_were_refused_are_said_in_a_plain_voice() -> None:
-    first = commands.perform(order(say()))
+    first = commands.perform(order(say()), LINKS)
     plain = commands.plain_speech(order(say()))
     assert plain is not None
     assert fits(plain)
@@ -248,8 +290,8 @@ def test_a_command_id_names_one_step_of_one_call(
     steps: list[tuple[CallId, int, int, Verb]],
 ) -> None:
     orders = [order(verb, script, step, call) for call, script, step, verb in steps]
-    once = [commands.perform(each).body["command_id"] for each in orders]
-    again = [commands.perform(each).body["command_id"] for each in orders]
+    once = [commands.perform(each, LINKS).body["command_id"] for each in orders]
+    again = [commands.perform(each, LINKS).body["command_id"] for each in orders]
     stops = [stop.body["command_id"] for each in orders if (stop := commands.stop_listening(each))]
     assert once == again
     assert len({*once, *stops}) == len(once) + len(stops)
@@ -258,7 +300,7 @@ def test_a_command_id_names_one_step_of_one_call(
 def test_a_second_attempt_at_a_sentence_is_the_same_command() -> None:
     """The first may have been taken although its answer said otherwise."""
     again = Say(7, "Hi.", Speaker.AGENT, attempt=2)
-    assert commands.perform(order(say())) == commands.perform(order(again))
+    assert commands.perform(order(say()), LINKS) == commands.perform(order(again), LINKS)
 
 
 @pytest.mark.parametrize(

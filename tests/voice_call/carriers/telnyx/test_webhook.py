@@ -37,6 +37,7 @@ from openclaw_voice_call.interfaces.carrier import (
 CALL = CallId("3f0c3c1e-0000-4000-8000-000000000001")
 LEG = CarrierCallId("v3:MdI91X4lWFEs7IgbBEOT9M4AigoY08M0WWZFISt1Yw2axZ_IiE4pqg")
 DIALLED = ClientState(CALL, "dial")
+STREAM = "wss://voice.example.org/voice/stream/call-1/2/secret"
 SAYING = ClientState(CALL, "say", script=3, step=0, utterance=7)
 LISTENING = ClientState(CALL, "listen", script=3, step=1)
 
@@ -108,12 +109,36 @@ def event(name: str, state: ClientState | None = None, **payload: object) -> ev.
         ("gather-valid", LISTENING, None),
         ("gather-timeout", LISTENING, None),
         ("amd-human", DIALLED, None),
+        ("streaming-started", SAYING, None),
+        ("streaming-stopped", SAYING, None),
+        ("streaming-failed", SAYING, ev.StreamFailed("Telnyx: connection_failed")),
     ],
 )
 def test_the_meaning_of_each_event(
     name: str, state: ClientState | None, meant: ev.CallEvent | None
 ) -> None:
     assert event(name, state) == meant
+
+
+@pytest.mark.parametrize(
+    ("payload", "meant"),
+    [
+        (
+            {"stream_params": {"stream_url": STREAM}},
+            ev.StreamFailed("Telnyx: connection_failed", 2),
+        ),
+        ({"stream_params": None}, ev.StreamFailed("Telnyx: connection_failed")),
+        (
+            {"failure_reason": f"cannot reach {STREAM}"},
+            ev.StreamFailed("Telnyx: the stream has failed"),
+        ),
+        ({"failure_reason": None}, ev.StreamFailed("Telnyx: the stream has failed")),
+    ],
+)
+def test_a_stream_that_fails_says_which_and_shows_no_token(
+    payload: Mapping[str, object], meant: ev.StreamFailed
+) -> None:
+    assert event("streaming-failed", None, **payload) == meant
 
 
 def test_every_example_is_read_or_acknowledged() -> None:

@@ -33,10 +33,14 @@ from openclaw_voice_call.interfaces.instruction import (
     Release,
 )
 from openclaw_voice_call.interfaces.links import CallLinks, LinkKind, read_link
+from openclaw_voice_call.interfaces.media import StreamTicket
+from openclaw_voice_call.interfaces.stream_links import StreamLinks
 from tests.emulators.twilio.twiml import parse
 
 CALL = CallId("3f0c3c1e-0000-4000-8000-000000000001")
 LINKS = CallLinks("https://voice.example.org/voice/webhook")
+STREAMS = StreamLinks("wss://voice.example.org/voice/stream", b"k" * 32)
+STREAMING = CallLinks(LINKS.base_url, STREAMS)
 HERE, NEXT = StepRef(3, 1), StepRef(3, 2)
 LINE = LineSettings(language="de-DE", voice="Polly.Vicki", end_silence_ms=800)
 
@@ -133,7 +137,34 @@ def test_the_connection_overrides_are_no_part_of_the_link() -> None:
     assert (target.kind, target.call_id, target.step) == (LinkKind.HEARD, CALL, HERE)
 
 
-def test_live_audio_is_refused_by_name() -> None:
+@pytest.mark.scenario("F2", carrier="twilio")
+def test_live_audio_is_connected_both_ways_with_its_token_twice() -> None:
+    document = render(perform(ConnectStream(2)), STREAMING)
+    assert parse(document.decode()).problems == ()
+    [connect, then] = ElementTree.fromstring(document)  # noqa: S314 - our own
+    [stream] = connect
+    [parameter] = stream
+    ticket = StreamTicket(CALL, 2)
+    url = STREAMS.url(ticket)
+    assert (connect.tag, connect.attrib) == ("Connect", {})
+    assert (stream.tag, stream.attrib) == (
+        "Stream",
+        {
+            "url": url,
+            "name": "2",
+            "statusCallback": LINKS.status(CALL) + "#rc=5&rp=ct,rt,5xx",
+            "statusCallbackMethod": "POST",
+        },
+    )
+    assert "?" not in url
+    given = dict(parameter.attrib)
+    assert (parameter.tag, given["name"]) == ("Parameter", "token")
+    assert STREAMS.read(given["value"]) == ticket
+    assert len(given["name"]) + len(given["value"]) < 500
+    assert (then.tag, dict(then.attrib), then.text) == redirect(NEXT)
+
+
+def test_live_audio_that_is_switched_off_is_refused_by_name() -> None:
     with pytest.raises(NotSupported, match="Live audio"):
         render(perform(ConnectStream(1)), LINKS)
 

@@ -18,6 +18,7 @@ from openclaw_voice_call.call.events import (
     LineRinging,
     LineSeen,
     StepReached,
+    StreamFailed,
 )
 from openclaw_voice_call.call.script import StepRef
 from openclaw_voice_call.call.types import CallId, CarrierCallId, Direction, EndReason
@@ -162,6 +163,16 @@ def test_words_that_arrive_with_the_end_were_said_before_it() -> None:
             LineEnded(EndReason.FAILED, "Twilio error 13224", SID),
         ),
         (REQUESTS["status-no-answer"], LineEnded(EndReason.NO_ANSWER, "SIP 487", SID)),
+        (REQUESTS["stream-started"], LineSeen(SID)),
+        (REQUESTS["stream-stopped"], LineSeen(SID)),
+        (
+            changed("stream-error", StreamName="2"),
+            StreamFailed("Twilio: connection refused", 2),
+        ),
+        (
+            changed("stream-error", StreamError="wss://h/voice/stream/call/1/secret"),
+            StreamFailed("Twilio: stream-error"),
+        ),
         (REQUESTS["status-canceled"], LineEnded(EndReason.HANGUP_BOT, "SIP 487", SID)),
     ],
 )

@@ -197,6 +197,15 @@ class Carrier(Protocol):
         """
         ...
 
+    async def end_stream(self, leg: LegOrder, number: int) -> None:
+        """Stop the media stream `number`, so that the carrier's own voice can be used. Idempotent.
+
+        Markup carriers: nothing to do, the next document replaces the stream.
+
+        Raises LineGone, CarrierError.
+        """
+        ...
+
     async def hang_up(self, leg: LegOrder, *, answered: bool) -> None:
         """End the leg (cancel it when it is not answered yet). Idempotent.
 

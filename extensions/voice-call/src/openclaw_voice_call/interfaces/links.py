@@ -52,6 +52,12 @@ class CallLinks(msgspec.Struct, frozen=True):
             raise NotSupported("Live audio is switched off")
         return self.streams.url(ticket)
 
+    def stream_pass(self, ticket: StreamTicket) -> str:
+        """The same proof, to go along with the stream. Raises NotSupported without `streams`."""
+        if self.streams is None:
+            raise NotSupported("Live audio is switched off")
+        return self.streams.pass_for(ticket)
+
     def step(self, call_id: CallId, step: StepRef) -> str:
         return self._link(LinkKind.STEP, call_id, step)
 

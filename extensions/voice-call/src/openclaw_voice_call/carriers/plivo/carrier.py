@@ -20,6 +20,7 @@ from openclaw_voice_call.carriers.plivo.api import (
 )
 from openclaw_voice_call.carriers.plivo.links import LinkSeal, PlivoLinks
 from openclaw_voice_call.carriers.plivo.markup import CONTENT_TYPE, end_silence, render
+from openclaw_voice_call.carriers.plivo.media import PlivoMedia
 from openclaw_voice_call.carriers.plivo.signature import V2_HEADERS, V3_HEADERS
 from openclaw_voice_call.carriers.plivo.webhook import (
     end_detail,
@@ -80,8 +81,8 @@ class PlivoCarrier(Carrier):
         return CarrierFeatures(markup=True, long_poll_ms=10_000, refuses_unanswered=True)
 
     @property
-    def media(self) -> MediaDialect | None:
-        return None
+    def media(self) -> MediaDialect:
+        return PlivoMedia()
 
     def notices(self) -> Sequence[str]:
         settings = self._settings
@@ -202,6 +203,9 @@ class PlivoCarrier(Carrier):
 
     async def perform(self, leg: LegOrder, order: Perform) -> float | None:
         raise NotSupported("Plivo performs what its document says, not commands")
+
+    async def end_stream(self, leg: LegOrder, number: int) -> None:
+        """Nothing to do: the document that comes next ends the stream."""
 
     async def close(self) -> None:
         """Nothing to release: the session belongs to whoever gave it."""

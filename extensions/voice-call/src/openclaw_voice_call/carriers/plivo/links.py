@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 from openclaw_voice_call.call.script import StepRef
 from openclaw_voice_call.call.types import CallId
 from openclaw_voice_call.interfaces.links import CallLinks, LinkTarget, read_link
+from openclaw_voice_call.interfaces.media import StreamTicket
 
 RETRIES: Final = "#rc=5&rp=ct,rt,5xx"
 """Connection overrides, which travel as a URL's fragment and are never sent to us: try five times
@@ -62,6 +63,14 @@ class PlivoLinks:
 
     def status(self, call_id: CallId) -> str:
         return self._complete(self._links.status(call_id))
+
+    def stream_url(self, ticket: StreamTicket) -> str:
+        """Raises NotSupported when live audio is switched off."""
+        return self._links.stream_url(ticket)
+
+    def stream_status(self, call_id: CallId) -> str:
+        """As `status`, without the overrides, which Plivo does not take here."""
+        return self.status(call_id).removesuffix(RETRIES)
 
     def fallback(self, call_id: CallId) -> str:
         return self._complete(self._links.fallback(call_id))

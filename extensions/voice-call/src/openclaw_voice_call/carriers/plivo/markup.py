@@ -27,7 +27,7 @@ from openclaw_voice_call.carriers.documents import (
     whole_seconds,
 )
 from openclaw_voice_call.carriers.plivo.links import PlivoLinks
-from openclaw_voice_call.errors import NotSupported
+from openclaw_voice_call.carriers.plivo.media import AUDIO_TYPE
 from openclaw_voice_call.interfaces.instruction import (
     Instruction,
     KeepAlive,
@@ -36,6 +36,7 @@ from openclaw_voice_call.interfaces.instruction import (
     Refuse,
     Release,
 )
+from openclaw_voice_call.interfaces.media import StreamTicket
 
 CONTENT_TYPE: Final = "application/xml; charset=utf-8"
 
@@ -54,7 +55,10 @@ END_SILENCE_S: Final = (2, 10)
 
 
 def render(instruction: Instruction, links: PlivoLinks) -> bytes:
-    """The document for `instruction`. Raises NotSupported for `ConnectStream`."""
+    """The document for `instruction`.
+
+    Raises NotSupported for `ConnectStream` when live audio is switched off.
+    """
     response = Element("Response")
     match instruction:
         case Perform():
@@ -97,8 +101,8 @@ def _perform(response: Element, order: Perform, links: PlivoLinks) -> None:
         case HangUp():
             SubElement(response, "Hangup")
             return
-        case ConnectStream():
-            raise NotSupported("Live audio is not available on Plivo calls")
+        case ConnectStream(number=number):
+            _stream(response, StreamTicket(order.call_id, number), links)
     _redirect(response, following)
 
 
@@ -119,6 +123,20 @@ def _get_input(response: Element, action: str, line: LineSettings) -> None:
         language=speakable(line.language),
         log="false",
     )
+
+
+def _stream(response: Element, ticket: StreamTicket, links: PlivoLinks) -> None:
+    SubElement(
+        response,
+        "Stream",
+        bidirectional="true",
+        audioTrack="inbound",
+        contentType=AUDIO_TYPE,
+        # Else the document goes on at once, and its end ends the call.
+        keepCallAlive="true",
+        statusCallbackUrl=links.stream_status(ticket.call_id),
+        statusCallbackMethod="POST",
+    ).text = links.stream_url(ticket)
 
 
 def _wait(response: Element, ms: int) -> None:

@@ -29,7 +29,7 @@ from openclaw_voice_call.interfaces.media import (
     StreamStopped,
 )
 
-CONTENT_TYPE: Final = "audio/x-mulaw;rate=8000"
+AUDIO_TYPE: Final = "audio/x-mulaw;rate=8000"
 """The format to ask for; without one Plivo sends linear samples."""
 REASON_LIMIT: Final = 200
 """Characters of a `stop`'s reason that are kept."""

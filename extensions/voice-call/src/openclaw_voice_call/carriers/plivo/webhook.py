@@ -21,6 +21,7 @@ from openclaw_voice_call.call.events import (
     LineNamed,
     LineRinging,
     LineSeen,
+    StreamFailed,
 )
 from openclaw_voice_call.call.phone import is_withheld, normalise
 from openclaw_voice_call.call.types import CarrierCallId, Direction, EndReason
@@ -43,6 +44,7 @@ from openclaw_voice_call.interfaces.carrier import (
     WebhookRequest,
 )
 from openclaw_voice_call.interfaces.links import LinkKind, LinkTarget, read_link
+from openclaw_voice_call.interfaces.stream_links import stream_number
 
 END_REASONS: Final[Mapping[str, EndReason]] = {
     "completed": EndReason.COMPLETED,
@@ -65,6 +67,18 @@ CAUSE_REASONS: Final[Mapping[str, EndReason]] = {
 }
 """Plivo's hang-up cause codes that say how a call ended: no answer, busy line, rejected, normal,
 end of the document, ring timeout, machine."""
+
+STREAM_FAILURES: Final = frozenset({"droppedstream", "failed"})
+STREAM_EVENTS: Final = STREAM_FAILURES | {
+    "startstream",
+    "stopstream",
+    "degradedstream",
+    "playedstream",
+    "clearedaudio",
+    "started",
+    "stopped",
+}
+"""What a stream's status callbacks are about, in both of Plivo's vocabularies, in small letters."""
 
 _MOST_EVENTS: Final = 3
 """That one request can tell of."""
@@ -132,6 +146,8 @@ def read_webhook(webhook: VerifiedWebhook) -> Reading:
     call = CarrierCallId(uuid)
     if link.call_id is None:
         return _number_called(webhook, call)
+    if link.kind is LinkKind.STATUS and params.get("Event", "").lower() in STREAM_EVENTS:
+        return Reading(_envelopes(webhook, link, call, [_stream_event(params, call)]), asks=False)
     leg = _leg_event(params, call)
     events = events_of(
         link,
@@ -187,6 +203,15 @@ def _number_called(webhook: VerifiedWebhook, call: CarrierCallId) -> Reading:
     )
     answered = leg if isinstance(leg, LineAnswered) and signed else None
     return Reading((Envelope(call, event=answered, offer=offer),), asks=True)
+
+
+def _stream_event(params: Mapping[str, str], call: CarrierCallId) -> CallEvent:
+    """What became of a media stream; that it has started or stopped, its socket tells."""
+    if params["Event"].lower() not in STREAM_FAILURES:
+        return LineSeen(call)
+    reasons = (params.get(name, "") for name in ("Error", "StatusReason"))
+    said = next((reason for reason in reasons if _NAME.fullmatch(reason)), "the stream has failed")
+    return StreamFailed(f"Plivo: {said}", stream_number(params.get("ServiceURL", "")))
 
 
 def _leg_event(params: Mapping[str, str], call: CarrierCallId) -> CallEvent:

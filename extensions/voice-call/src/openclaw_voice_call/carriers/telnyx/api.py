@@ -42,6 +42,8 @@ CALL_ENDED: Final = "90018"
 NO_SUCH_CALL: Final = frozenset({"10005", "90015"})
 TRANSCRIBING: Final = "90054"
 """Transcription has been started already."""
+NO_STREAM: Final = "90048"
+"""The command needs a media stream, and there is none."""
 TOO_MANY: Final = "10011"
 CHANNELS_EXHAUSTED: Final = frozenset({"90041", "90042", "90043"})
 

@@ -25,6 +25,6 @@ def build(setup: CarrierSetup) -> TelnyxCarrier:
         end_silence_ms=config.silence_timeout_ms,
     )
     try:
-        return TelnyxCarrier(settings, webhook_url=setup.links.base_url, session=setup.session)
+        return TelnyxCarrier(settings, links=setup.links, session=setup.session)
     except ValueError as exc:
         raise NotConfigured([f"{section}.publicKey {exc}"]) from exc

@@ -12,12 +12,14 @@ from openclaw_voice_call.call.script import Digits, StepRef
 from openclaw_voice_call.call.types import CarrierCallId
 from openclaw_voice_call.carriers.telnyx import commands
 from openclaw_voice_call.carriers.telnyx.api import (
+    NO_STREAM,
     TRANSCRIBING,
     CallResource,
     TelnyxApi,
     TelnyxSettings,
     TelnyxTimeouts,
 )
+from openclaw_voice_call.carriers.telnyx.media import TelnyxMedia
 from openclaw_voice_call.carriers.telnyx.signature import SIGNATURE_HEADER, parse_public_key
 from openclaw_voice_call.carriers.telnyx.state import decode_state
 from openclaw_voice_call.carriers.telnyx.webhook import (
@@ -37,6 +39,7 @@ from openclaw_voice_call.interfaces.carrier import (
     WebhookRequest,
 )
 from openclaw_voice_call.interfaces.instruction import DialOrder, Instruction, LegOrder, Perform
+from openclaw_voice_call.interfaces.links import CallLinks
 from openclaw_voice_call.interfaces.media import MediaDialect
 
 log = logging.getLogger(__name__)
@@ -47,19 +50,19 @@ _ACKNOWLEDGED: Final = WebhookReply(status=200)
 class TelnyxCarrier(Carrier):
     """Calls through one Call Control application. Keeps no call in memory.
 
-    `webhook_url` is our public webhook URL. Raises ValueError for a public key that is none.
+    Raises ValueError for a public key that is none.
     """
 
     def __init__(
         self,
         settings: TelnyxSettings,
         *,
-        webhook_url: str,
+        links: CallLinks,
         session: aiohttp.ClientSession,
         timeouts: TelnyxTimeouts | None = None,
     ) -> None:
         self._settings = settings
-        self._webhook_url = webhook_url
+        self._links = links
         self._key = None if not settings.public_key else parse_public_key(settings.public_key)
         self._api = TelnyxApi(settings, session, timeouts=timeouts or TelnyxTimeouts())
 
@@ -72,8 +75,8 @@ class TelnyxCarrier(Carrier):
         return CarrierFeatures(markup=False, refuses_unanswered=True)
 
     @property
-    def media(self) -> MediaDialect | None:
-        return None
+    def media(self) -> MediaDialect:
+        return TelnyxMedia()
 
     def notices(self) -> Sequence[str]:
         settings = self._settings
@@ -115,7 +118,7 @@ class TelnyxCarrier(Carrier):
         body = commands.dial(
             order,
             connection_id=self._settings.connection_id,
-            webhook_url=self._webhook_url,
+            webhook_url=self._links.base_url,
         )
         return CarrierCallId((await self._api.dial(body)).call_control_id)
 
@@ -134,7 +137,7 @@ class TelnyxCarrier(Carrier):
         await self._api.command(leg.carrier_call_id, commands.reject(leg, reason))
 
     async def perform(self, leg: LegOrder, order: Perform) -> float | None:
-        command = commands.perform(order)
+        command = commands.perform(order, self._links)
         try:
             await self._api.command(leg.carrier_call_id, command)
         except CarrierRefused as exc:
@@ -155,6 +158,13 @@ class TelnyxCarrier(Carrier):
             # Leg ids come from Telnyx itself, so what it does not know is long over.
             return LegStatus(LegState.ENDED, detail=f"Telnyx knows no such call: {exc}")
         return _leg_status(call)
+
+    async def end_stream(self, leg: LegOrder, number: int) -> None:
+        try:
+            await self._api.command(leg.carrier_call_id, commands.end_stream(leg, number))
+        except CarrierRefused as exc:
+            if exc.vendor_code != NO_STREAM:
+                raise
 
     async def close(self) -> None:
         """Nothing to release: the session belongs to whoever gave it."""

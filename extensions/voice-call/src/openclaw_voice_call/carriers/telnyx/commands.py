@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from openclaw_voice_call.call.script import Digits, Listen, Say, StepRef
+from openclaw_voice_call.call.script import ConnectStream, Digits, Listen, Say, StepRef
 from openclaw_voice_call.call.types import CallId
 from openclaw_voice_call.carriers.telnyx.state import ClientState, encode_state
 from openclaw_voice_call.errors import CarrierRefused
@@ -24,6 +24,8 @@ from openclaw_voice_call.interfaces.instruction import (
     LineSettings,
     Perform,
 )
+from openclaw_voice_call.interfaces.links import CallLinks
+from openclaw_voice_call.interfaces.media import StreamTicket
 
 RING_TIMEOUT_S: Final = (5, 600)
 """What Telnyx takes for `timeout_secs`."""
@@ -38,6 +40,10 @@ KEY_MS: Final = 250
 KEY_GAP_MS: Final = 100
 """Assumed pause between two keys, which Telnyx does not document."""
 PAUSES_MS: Final[Mapping[str, int]] = {"w": 500, "W": 1000}
+
+STREAM_TARGET_LEGS: Final = "both"
+"""Which legs hear what we send. A call with us has one leg only, and Telnyx does not say whether
+that one is `self` or `opposite`."""
 
 DEFAULT_LANGUAGE: Final = "en"
 DEFAULT_VOICE: Final = "AWS.Polly.Joanna-Neural"
@@ -116,8 +122,12 @@ def hang_up() -> Command:
     return Command("hangup", {})
 
 
-def perform(order: Perform) -> Command:
-    """The command of a verb. Raises CarrierRefused for one that Telnyx has none for."""
+def perform(order: Perform, links: CallLinks) -> Command:
+    """The command of a verb.
+
+    Raises CarrierRefused for one that Telnyx has none for; NotSupported for `ConnectStream` when
+    live audio is switched off.
+    """
     match order.verb:
         case Say(text=text):
             return _command("speak", order, _speech(text, order.line))
@@ -126,8 +136,20 @@ def perform(order: Perform) -> Command:
         case Digits(digits=digits):
             body = {"digits": playable_digits(digits), "duration_millis": KEY_MS}
             return _command("send_dtmf", order, body)
+        case ConnectStream(number=number):
+            ticket = StreamTicket(order.call_id, number)
+            body = _stream(links.stream_url(ticket))
+            # By its number, for a stream is opened once, whatever script asks for it.
+            named = {"command_id": command_id(order.call_id, "streaming_start", str(number))}
+            return Command("streaming_start", {**body, "client_state": _state(order), **named})
         case other:
             raise CarrierRefused(f"Telnyx cannot {type(other).__name__}")
+
+
+def end_stream(leg: LegOrder, number: int) -> Command:
+    """Stop streaming on the leg; one stream is all that it can have."""
+    named = {"command_id": command_id(leg.call_id, "streaming_stop", str(number))}
+    return Command("streaming_stop", named)
 
 
 def plain_speech(order: Perform) -> Command | None:
@@ -255,6 +277,19 @@ def _recogniser(line: LineSettings) -> Mapping[str, object]:
             "interim_results": False,
         },
         "transcription_tracks": "inbound",
+    }
+
+
+def _stream(url: str) -> Mapping[str, object]:
+    """Mu-law both ways, as it is on the line: the default mode takes MP3 files only."""
+    return {
+        "stream_url": url,
+        "stream_track": "inbound_track",
+        "stream_codec": "PCMU",
+        "stream_bidirectional_mode": "rtp",
+        "stream_bidirectional_codec": "PCMU",
+        "stream_bidirectional_sampling_rate": 8000,
+        "stream_bidirectional_target_legs": STREAM_TARGET_LEGS,
     }
 
 

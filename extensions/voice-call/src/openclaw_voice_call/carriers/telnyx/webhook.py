@@ -22,6 +22,7 @@ from openclaw_voice_call.call.events import (
     LineAnswered,
     LineEnded,
     LineRinging,
+    StreamFailed,
     UtteranceInterrupted,
     UtterancePlayed,
 )
@@ -42,6 +43,7 @@ from openclaw_voice_call.interfaces.carrier import (
     WebhookRequest,
 )
 from openclaw_voice_call.interfaces.links import LinkKind, LinkTarget
+from openclaw_voice_call.interfaces.stream_links import stream_number
 
 SPEECH_LIMIT: Final = 4000
 """Characters of one transcript that are used."""
@@ -79,6 +81,10 @@ class _Transcription(msgspec.Struct):
     transcription_track: str | None = None
 
 
+class _Stream(msgspec.Struct):
+    stream_url: str | None = None
+
+
 class _Payload(msgspec.Struct):
     """The fields of all events that we use."""
 
@@ -92,6 +98,8 @@ class _Payload(msgspec.Struct):
     hangup_cause: str | None = None
     sip_hangup_cause: str | int | None = None
     transcription_data: _Transcription | None = None
+    failure_reason: str | None = None
+    stream_params: _Stream | None = None
 
 
 class _Event(msgspec.Struct):
@@ -225,6 +233,14 @@ def _transcribed(payload: _Payload, state: ClientState | None) -> _Told:
     return Heard(text, script, confidence=_confidence(data.confidence), continuous=True)
 
 
+def _stream_failed(payload: _Payload, _: ClientState | None) -> _Told:
+    """That a stream has started or stopped, its socket tells."""
+    url = payload.stream_params.stream_url if payload.stream_params is not None else None
+    cause = payload.failure_reason or ""
+    said = cause if re.fullmatch(r"[a-zA-Z0-9_ -]{1,80}", cause) else "the stream has failed"
+    return StreamFailed(f"Telnyx: {said}", stream_number(url or ""))
+
+
 def _key_pressed(payload: _Payload, state: ClientState | None) -> _Told:
     key = payload.digit or ""
     if not _KEY.fullmatch(key):
@@ -239,6 +255,7 @@ _RULES: Final[Mapping[str, Callable[[_Payload, ClientState | None], _Told]]] = {
     "call.speak.ended": _speak_ended,
     "call.transcription": _transcribed,
     "call.dtmf.received": _key_pressed,
+    "streaming.failed": _stream_failed,
 }
 
 

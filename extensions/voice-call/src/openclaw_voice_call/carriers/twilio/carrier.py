@@ -17,6 +17,7 @@ from openclaw_voice_call.carriers.twilio.markup import (
     render,
     with_retries,
 )
+from openclaw_voice_call.carriers.twilio.media import TwilioMedia
 from openclaw_voice_call.carriers.twilio.rest import TwilioSettings, TwilioTimeouts, rest_client
 from openclaw_voice_call.carriers.twilio.signature import SIGNATURE_HEADER
 from openclaw_voice_call.carriers.twilio.webhook import (
@@ -79,8 +80,8 @@ class TwilioCarrier(Carrier):
         return CarrierFeatures(markup=True, long_poll_ms=10_000, refuses_unanswered=True)
 
     @property
-    def media(self) -> MediaDialect | None:
-        return None
+    def media(self) -> MediaDialect:
+        return TwilioMedia()
 
     def notices(self) -> Sequence[str]:
         settings = self._settings
@@ -216,6 +217,9 @@ class TwilioCarrier(Carrier):
 
     async def perform(self, leg: LegOrder, order: Perform) -> None:
         raise NotSupported("Twilio performs what its document says, not commands")
+
+    async def end_stream(self, leg: LegOrder, number: int) -> None:
+        """Nothing to do: the document that comes next ends the stream."""
 
     async def close(self) -> None:
         """Nothing to release: the session belongs to whoever gave it."""

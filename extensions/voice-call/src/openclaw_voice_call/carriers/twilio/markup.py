@@ -24,7 +24,6 @@ from openclaw_voice_call.carriers.documents import (
     speakable,
     whole_seconds,
 )
-from openclaw_voice_call.errors import NotSupported
 from openclaw_voice_call.interfaces.instruction import (
     Instruction,
     KeepAlive,
@@ -34,6 +33,8 @@ from openclaw_voice_call.interfaces.instruction import (
     Release,
 )
 from openclaw_voice_call.interfaces.links import CallLinks
+from openclaw_voice_call.interfaces.media import StreamTicket
+from openclaw_voice_call.interfaces.stream_links import TOKEN_PARAMETER
 
 CONTENT_TYPE = "text/xml; charset=utf-8"
 
@@ -52,7 +53,10 @@ call. The default is once, and only after a connection that could not be made.""
 
 
 def render(instruction: Instruction, links: CallLinks) -> bytes:
-    """The TwiML document for `instruction`. Raises NotSupported for `ConnectStream`."""
+    """The TwiML document for `instruction`.
+
+    Raises NotSupported for `ConnectStream` when live audio is switched off.
+    """
     response = Element("Response")
     match instruction:
         case Perform():
@@ -93,8 +97,8 @@ def _perform(response: Element, order: Perform, links: CallLinks) -> None:
         case HangUp():
             SubElement(response, "Hangup")
             return
-        case ConnectStream():
-            raise NotSupported("Live audio is not available on Twilio calls")
+        case ConnectStream(number=number):
+            _stream(response, StreamTicket(order.call_id, number), links)
     _redirect(response, following)
 
 
@@ -115,6 +119,21 @@ def _gather(response: Element, action: str, line: LineSettings) -> None:
         language=speakable(line.language),
         actionOnEmptyResult="false",
     )
+
+
+def _stream(response: Element, ticket: StreamTicket, links: CallLinks) -> None:
+    # Connect, for Start only listens. It holds the line until the stream is over.
+    stream = SubElement(
+        SubElement(response, "Connect"),
+        "Stream",
+        url=links.stream_url(ticket),
+        # Comes back as StreamName, and tells which stream of the call a status is about.
+        name=str(ticket.number),
+        statusCallback=with_retries(links.status(ticket.call_id)),
+        statusCallbackMethod="POST",
+    )
+    # Twilio drops the query of a stream's URL. What goes in the path goes as a parameter, too.
+    SubElement(stream, "Parameter", name=TOKEN_PARAMETER, value=links.stream_pass(ticket))
 
 
 def _pause(response: Element, ms: int) -> None:

@@ -19,6 +19,7 @@ from openclaw_voice_call.call.events import (
     LineEnded,
     LineRinging,
     LineSeen,
+    StreamFailed,
 )
 from openclaw_voice_call.call.phone import is_withheld
 from openclaw_voice_call.call.types import CarrierCallId, Direction, EndReason
@@ -56,6 +57,8 @@ END_REASONS: Mapping[str, EndReason] = {
 """Twilio's terminal call statuses. `canceled`: we took the call back before it was answered."""
 
 _CALL_SID = re.compile(r"CA[0-9a-fA-F]{32}")
+# No slash: an error that quotes the stream's URL would put its token into the journal.
+_STREAM_ERROR = re.compile(r"[A-Za-z0-9 ,.:;()'_-]{1,200}")
 # Numbers that spell ANONYMOUS, UNAVAILABLE, RESTRICTED, BLOCKED and UNKNOWN on a keypad.
 _WITHHELD_NUMBERS = frozenset({"266696687", "86282452253", "7378742833", "2562533", "8656696"})
 
@@ -121,6 +124,8 @@ def read_webhook(webhook: VerifiedWebhook, account_sid: str) -> Reading:
     call = CarrierCallId(sid)
     if link.kind is LinkKind.BARE:
         return _number_called(params, call)
+    if link.kind is LinkKind.STATUS and "StreamEvent" in params:
+        return Reading(_envelopes([_stream_event(params, call)], link, params, call), asks=False)
     leg = _leg_event(params, call)
     events = events_of(
         link,
@@ -157,6 +162,16 @@ def _number_called(params: Mapping[str, str], call: CarrierCallId) -> Reading:
     )
     answered = leg if isinstance(leg, LineAnswered) else None
     return Reading((Envelope(call, event=answered, offer=offer),), asks=True)
+
+
+def _stream_event(params: Mapping[str, str], call: CarrierCallId) -> CallEvent:
+    """What became of a media stream; that it has started or stopped, its socket tells."""
+    if params["StreamEvent"] != "stream-error":
+        return LineSeen(call)
+    name, said = params.get("StreamName", ""), params.get("StreamError", "")
+    number = int(name) if name.isascii() and name.isdecimal() and len(name) < 9 else None
+    error = said if _STREAM_ERROR.fullmatch(said) else "stream-error"
+    return StreamFailed(f"Twilio: {error}", number)
 
 
 def _leg_event(params: Mapping[str, str], call: CarrierCallId) -> CallEvent:
