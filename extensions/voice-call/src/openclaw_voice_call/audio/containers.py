@@ -103,7 +103,7 @@ class _Frame:
 
 def _recognise_mpeg(frame: _Frame, head: bytes, *, complete: bool) -> Container | None:
     following = head[frame.length :]
-    if len(following) < 4 and not complete:
+    if len(following) < _LONGEST_HEADER and not complete:
         return None
     second = _mpeg_frame(following)
     if second is not None and second.kind == frame.kind:
@@ -126,6 +126,10 @@ _RATES_HZ: Final = {
     0: (11_025, 12_000, 8_000),
 }
 """By the version's number: MPEG-1, 2, 2.5."""
+
+
+_LONGEST_HEADER: Final = 7
+"""Of a frame, in bytes."""
 
 
 def _mpeg_frame(head: bytes) -> _Frame | None:
@@ -151,6 +155,6 @@ def _adts_frame(head: bytes) -> _Frame | None:
     if len(head) < 6 or head[1] < 0xF0 or head[2] >> 2 & 0x0F > 12:
         return None
     length = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
-    if not 7 <= length <= ENOUGH_BYTES - 7:
+    if not _LONGEST_HEADER <= length <= ENOUGH_BYTES - _LONGEST_HEADER:
         return None
     return _Frame("AAC", bytes((head[1], head[2] & 0xFD)), length)
