@@ -1,0 +1,1 @@
+"""Vendors that hear and vendors that speak, over their own wire protocols."""

@@ -1,0 +1,1 @@
+"""The program espeak-ng, or espeak: an offline voice."""

@@ -1,0 +1,1 @@
+"""Tones instead of speech, for tests, demonstrations and load."""
