@@ -21,7 +21,7 @@ from openclaw_voice_call.interfaces.media import (
     StreamStopped,
     StreamTrouble,
 )
-from openclaw_voice_call.media.session import MediaSession, StreamLimits
+from openclaw_voice_call.media.session import MediaSession, SessionLimits
 from openclaw_voice_call.media.wheel import TimerWheel
 from tests.clock import FakeClock
 from tests.voice_call.media.far_end import START, FarEnd, LateClock, PlainDialect
@@ -86,7 +86,7 @@ class Stream:
         self,
         *,
         reorders: bool = False,
-        limits: StreamLimits | None = None,
+        limits: SessionLimits | None = None,
         late_s: Callable[[], float] = float,
     ) -> None:
         self.clock = FakeClock()
@@ -256,7 +256,7 @@ async def test_what_has_not_begun_can_be_taken_back() -> None:
 
 @pytest.mark.scenario("F29")
 async def test_a_voice_five_times_too_fast_waits_and_can_be_interrupted() -> None:
-    stream = Stream(limits=StreamLimits(playout=PlayoutLimits(most_ms=2_000)))
+    stream = Stream(limits=SessionLimits(playout=PlayoutLimits(most_ms=2_000)))
     speech = noise(20_000)
     given: list[int] = []
 
@@ -284,7 +284,7 @@ async def test_a_voice_five_times_too_fast_waits_and_can_be_interrupted() -> Non
 
 
 async def test_audio_that_was_not_asked_for_is_refused() -> None:
-    stream = Stream(limits=StreamLimits(playout=PlayoutLimits(most_ms=500)))
+    stream = Stream(limits=SessionLimits(playout=PlayoutLimits(most_ms=500)))
     stream.session.begin(1, "Too much.")
     assert stream.session.room_ms(1) == 500
     with pytest.raises(PlayoutFull):
@@ -292,7 +292,7 @@ async def test_audio_that_was_not_asked_for_is_refused() -> None:
 
 
 async def test_a_waiting_voice_is_let_go_when_the_stream_ends() -> None:
-    stream = Stream(limits=StreamLimits(playout=PlayoutLimits(most_ms=500)))
+    stream = Stream(limits=SessionLimits(playout=PlayoutLimits(most_ms=500)))
     stream.session.begin(1, "Ten seconds.")
     async with asyncio.TaskGroup() as tasks:
         supplying = tasks.create_task(stream.session.supply(1, noise(10_000)))

@@ -87,7 +87,7 @@ class AudioTap(Protocol):
         ...
 
 
-class StreamLimits(msgspec.Struct, frozen=True):
+class SessionLimits(msgspec.Struct, frozen=True):
     """When a stream is given up, and how much speech may wait for it."""
 
     no_audio_s: float = 30.0
@@ -120,14 +120,14 @@ class MediaSession:
         wheel: TimerWheel,
         clock: Clock,
         listener: StreamListener,
-        limits: StreamLimits | None = None,
+        limits: SessionLimits | None = None,
     ) -> None:
         self._dialect = dialect
         self._stream_id = start.stream_id
         self._wire = wire
         self._clock = clock
         self._listener = listener
-        self._limits = limits or StreamLimits()
+        self._limits = limits or SessionLimits()
         self._taps: tuple[AudioTap, ...] = ()
         self._figures = StreamFigures()
         self._troubles: set[str] = set()
