@@ -43,6 +43,7 @@ from openclaw_voice_call.store.pairings import FILE_NAME, PairingFile
 from openclaw_voice_call.surfaces import arguments
 from openclaw_voice_call.webhook.public_url import UrlPolicy, candidates, parse_host
 from tests.fuzz.campaign import Target
+from tests.fuzz.media import media_targets
 
 CORPUS: Final = Path(__file__).with_name("corpus")
 NOW: Final = 1_771_200_000.0
@@ -74,7 +75,8 @@ def all_targets(scratch: Path) -> Generator[Sequence[Target]]:
         session = runner.run(_session())
         try:
             carriers = [runner.run(_carrier(name, session)) for name in sorted(CARRIERS)]
-            yield [*map(_webhook, carriers), *_pure(), *_files(scratch)]
+            media = media_targets(carriers, _examples)
+            yield [*map(_webhook, carriers), *media, *_pure(), *_files(scratch)]
         finally:
             runner.run(session.close())
 

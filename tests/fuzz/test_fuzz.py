@@ -11,7 +11,8 @@ from tests.fuzz.targets import all_targets
 
 SMOKE_S = 2.0
 NAMES = (
-    *(f"webhook:{carrier}" for carrier in sorted(CARRIERS)),
+    *(f"{what}:{carrier}" for what in ("webhook", "media") for carrier in sorted(CARRIERS)),
+    *("stream_pass", "websocket"),
     *("public_url", "links", "rpc", "connect", "peer", "arguments", "calls.jsonl", "log"),
     *("config", "pairings"),
 )
@@ -31,6 +32,8 @@ FOUND: Sequence[tuple[str, bytes]] = (
     ("log", '{"\u00b21": "x", "_meta": {}}'.encode()),
     ("pairings", b'{"waiting":"\xab"}'),
     ("pairings", DEEP),
+    ("stream_pass", b"call/1/\xd3"),
+    *((f"media:{carrier}", DEEP) for carrier in sorted(CARRIERS)),
 )
 
 

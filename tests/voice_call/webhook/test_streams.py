@@ -176,6 +176,7 @@ async def test_a_second_stream_with_the_same_pass_is_refused() -> None:
         (upgrade(f"{STREAM_PATH}/{FORGED}"), 404, None),
         (upgrade(f"{STREAM_PATH}/{'a' * 4000}"), 404, None),
         (upgrade(f"{pass_path()}/more"), 404, None),
+        (upgrade(f"{STREAM_PATH}/call/1/%d3%ff"), 404, None),
         (upgrade("/voice/streams"), 404, None),
         (upgrade("/voice"), 404, None),
         (upgrade(f"//{pass_path()}"), 404, None),

@@ -45,7 +45,8 @@ class StreamLinks(msgspec.Struct, frozen=True):
     def read(self, presented: str) -> StreamTicket | None:
         """The ticket of a pass that we made, else None. Takes the same time for every forgery."""
         parts = presented.strip("/").split("/")
-        if len(presented) > _LONGEST or len(parts) != 3:
+        # A path that is not ASCII may hold surrogates, which nothing after this could encode.
+        if len(presented) > _LONGEST or len(parts) != 3 or not presented.isascii():
             return None
         call, number, token = parts
         if not (number.isascii() and number.isdecimal() and len(number) < 9):
