@@ -34,11 +34,13 @@ from openclaw_voice_call.errors import (
     AtCapacity,
     CarrierError,
     Conflict,
+    Overloaded,
     ShuttingDown,
 )
 from openclaw_voice_call.interfaces.carrier import Carrier, Envelope, InboundOffer, Reading
 from openclaw_voice_call.interfaces.instruction import Instruction, LegOrder, Refuse, Release
 from openclaw_voice_call.interfaces.store import CallStore
+from openclaw_voice_call.media.live_voice import LiveParts
 from openclaw_voice_call.performer import line_settings
 from openclaw_voice_call.reception import Reception, Welcome
 from openclaw_voice_call.runner import CallParts, CallRunner
@@ -70,6 +72,8 @@ class CallManager:
         config: VoiceCallConfig,
         new_call_id: Callable[[], CallId],
         keep_facts_s: float,
+        live: LiveParts | None = None,
+        overloaded: Callable[[], bool] = lambda: False,
         on_change: Callable[[CallRecord, Sequence[Fact]], None],
         on_refusal: Callable[[InboundOffer, Refusal], None],
     ) -> None:
@@ -91,7 +95,9 @@ class CallManager:
         self._settled = asyncio.Event()
         self._pruning: asyncio.Task[None] | None = None
         self._stopping = False
-        self._parts = CallParts(store, carrier, clock, tasks, responder, self._adopted)
+        self._overloaded = overloaded
+        self._live_audio = live is not None and carrier.media is not None
+        self._parts = CallParts(store, carrier, clock, tasks, responder, self._adopted, live)
 
     @property
     def live(self) -> Sequence[CallRecord]:
@@ -144,12 +150,15 @@ class CallManager:
 
         `session_key` names another history than the one that the configuration would choose.
 
-        Raises AtCapacity, JournalRefused or ShuttingDown; then the carrier was not contacted.
+        Raises AtCapacity, Overloaded, JournalRefused or ShuttingDown; then the carrier was not
+        contacted.
         """
         if self._stopping:
             raise ShuttingDown
+        if self._overloaded():
+            raise Overloaded
         call_id = self._new_call_id()
-        settings = call_settings(self._config, call_id, mode, to_number)
+        settings = call_settings(self._config, call_id, mode, to_number, live=self._live_audio)
         if session_key is not None:
             settings = msgspec.structs.replace(settings, session_key=session_key)
         opened = open_outbound(
@@ -296,7 +305,7 @@ class CallManager:
 
     async def _judge(self, offer: InboundOffer) -> CallRunner | Refusal:
         welcome: Welcome | Refusal = Refusal.BUSY
-        if not self._stopping:
+        if not self._stopping and not self._overloaded():
             welcome = await self._reception.judge(offer, self._config)
         if isinstance(welcome, Welcome):
             opened = self._opening_of(offer, welcome)
@@ -332,7 +341,9 @@ class CallManager:
             direction=offer.direction,
             from_number=offer.from_number,
             to_number=offer.to_number,
-            settings=call_settings(self._config, call_id, welcome.mode, other),
+            settings=call_settings(
+                self._config, call_id, welcome.mode, other, live=self._live_audio
+            ),
             opening=welcome.opening,
             answered=self._carrier.features.markup,
             now=self._clock.wall(),

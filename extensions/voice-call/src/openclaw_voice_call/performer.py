@@ -16,9 +16,18 @@ from typing import Final
 
 from openclaw.sdk import Clock, TaskOwner
 from openclaw_voice_call.call import events as ev
-from openclaw_voice_call.call.due import Act, AnswerLine, Command, Dial, HangUpLine, Lookup, Nudge
-from openclaw_voice_call.call.record import CallRecord
-from openclaw_voice_call.call.script import Digits, Say, StepRef, Verb
+from openclaw_voice_call.call.due import (
+    Act,
+    AnswerLine,
+    Command,
+    Dial,
+    EndStream,
+    HangUpLine,
+    Lookup,
+    Nudge,
+)
+from openclaw_voice_call.call.record import CallRecord, MediaStream
+from openclaw_voice_call.call.script import ConnectStream, Digits, Say, StepRef, Verb
 from openclaw_voice_call.call.types import Direction, EndReason, Phase
 from openclaw_voice_call.errors import (
     CarrierError,
@@ -93,6 +102,8 @@ class Performer:
                 await self._act(command)
             case Nudge():
                 await self._nudge(command.step)
+            case EndStream():
+                await self._end_stream(command.number)
             case _:
                 pass
 
@@ -133,7 +144,7 @@ class Performer:
 
     async def _act(self, command: Act) -> None:
         record = self._record()
-        if record.script.number != command.here.script or record.closing:
+        if record.closing or not _is_wanted(record, command):
             return
         order = Perform(
             record.call_id,
@@ -160,6 +171,9 @@ class Performer:
                 if isinstance(command.verb, Digits):
                     self._post(ev.DigitsRefused(command.verb.operation, str(error)))
                     return
+                if isinstance(command.verb, ConnectStream):
+                    self._post(ev.StreamFailed(str(error), command.verb.number))
+                    return
                 if delay_s is None:
                     # A line that can neither speak nor listen is not left silent and billing.
                     self._post(ev.EndRequested(EndReason.ERROR, at_once=True, detail=str(error)))
@@ -172,6 +186,13 @@ class Performer:
             self._post(ev.DigitsSent(verb.operation))
         elif isinstance(verb, Say):
             self._post(ev.UtterancePlayed(verb.utterance))
+
+    async def _end_stream(self, number: int) -> None:
+        """The carrier's own voice is about to speak, whatever becomes of this."""
+        try:
+            await self._carrier.end_stream(self._leg(), number)
+        except CarrierError as error:
+            self._report("media stream not ended", error)
 
     async def _nudge(self, step: StepRef) -> None:
         for delay_s in (*RETRY_DELAYS_S, None):
@@ -255,6 +276,13 @@ class Performer:
                 "httpStatus": error.status,
             },
         )
+
+
+def _is_wanted(record: CallRecord, command: Act) -> bool:
+    """Whether the line is to do this now: a verb of the current script, or the wanted stream."""
+    if isinstance(command.verb, ConnectStream):
+        return record.speaks_live and record.stream == MediaStream(command.verb.number)
+    return record.script.number == command.here.script
 
 
 def _unsaid_reason(record: CallRecord) -> EndReason:

@@ -18,28 +18,23 @@ from openclaw.sdk import Clock, TaskOwner, TimerHandle
 from openclaw_voice_call.call import events as ev
 from openclaw_voice_call.call.decide import decide
 from openclaw_voice_call.call.draft import Decision
-from openclaw_voice_call.call.due import Ask, HangUpLine, LineView, due
+from openclaw_voice_call.call.due import Ask, HangUpLine, due
 from openclaw_voice_call.call.facts import Fact
 from openclaw_voice_call.call.instruct import Hold, Over, Play, Stale, instruct
-from openclaw_voice_call.call.record import CallRecord
+from openclaw_voice_call.call.record import CallRecord, MediaStream
 from openclaw_voice_call.call.script import Listen, StepRef
-from openclaw_voice_call.call.types import EndReason, Phase
-from openclaw_voice_call.conversation.responder import ReplyError, Responder
-from openclaw_voice_call.errors import JournalRefused, StoreError
+from openclaw_voice_call.call.types import EndReason, Mode
+from openclaw_voice_call.conversation.answering import Answering
+from openclaw_voice_call.conversation.responder import Responder
+from openclaw_voice_call.errors import JournalRefused, StoreError, StreamRefused
 from openclaw_voice_call.interfaces.carrier import Carrier
 from openclaw_voice_call.interfaces.instruction import Instruction, KeepAlive, Perform, Release
+from openclaw_voice_call.interfaces.media import MessageSink, StreamStart, Wire
 from openclaw_voice_call.interfaces.store import CallStore
+from openclaw_voice_call.line_watch import LineWatch
+from openclaw_voice_call.media.live_voice import LiveParts, LiveVoice
 from openclaw_voice_call.performer import Performer, line_settings
 
-RETURN_S: Final = 6.0
-"""A line that was told to wait a second is expected back within this time."""
-SILENCE_S: Final = 10.0
-"""A line that listens asks again every few seconds. One that has not asked for this long is looked
-up at its carrier: it may be gone without a word, as an inbound call is whose number has no status
-callback."""
-QUIET_S: Final = 30.0
-"""A line that is told by command asks for nothing, and while nobody speaks it is quiet. After this
-long it is looked up: the one message of its end may be lost."""
 DISTRESS_RETRY_S: Final = 2.0
 INSIST_S: Final = 0.3
 
@@ -57,6 +52,8 @@ class CallParts:
     responder: Responder
     adopted: Callable[[CallRunner, Sequence[Fact]], None]
     """Told of each stored change."""
+    live: LiveParts | None = None
+    """None: calls are served by the carrier's own voice."""
 
 
 class CallRunner:
@@ -71,16 +68,23 @@ class CallRunner:
         self._generation = 0
         self._newest: asyncio.Future[CallRecord] | None = None
         self._begun: set[str] = set()
-        self._served = served
-        self._holds = 0
-        self._returning_until = 0.0
         self._watchers: set[asyncio.Future[None]] = set()
         self._timer: TimerHandle | None = None
-        self._silence: TimerHandle | None = None
-        self._reply: asyncio.Task[None] | None = None
+        self._answering = Answering(
+            parts.responder, clock=parts.clock, tasks=parts.tasks, insist=self._insist
+        )
+        self._voice = self._new_voice(record)
         self._distressed = False
         self._stumbled = False
         self._stopped = False
+        self._line = LineWatch(
+            served=served,
+            markup=self._features.markup,
+            clock=parts.clock,
+            tasks=parts.tasks,
+            look_again=self._look_again,
+            look_up=self.reconcile,
+        )
         self._performer = Performer(
             carrier=parts.carrier,
             clock=parts.clock,
@@ -91,10 +95,12 @@ class CallRunner:
 
     def start(self, facts: Sequence[Fact] = ()) -> None:
         """Begin what the stored record calls for; `facts` are those of its opening."""
-        if self._served:
+        if self._line.served:
             # A restored line: its carrier is about to repeat what the end of the last process cut.
-            self._expect_return()
+            self._line.expect_return()
         self._adopt(self.record, facts)
+        if self.record.speaks_live and self.record.live and self._voice is None:
+            self.tell(ev.LiveAudioFailed("live audio is switched off"))
 
     def post(
         self, event: ev.CallEvent, occurrence: str | None = None
@@ -109,6 +115,8 @@ class CallRunner:
             return self._all_stored()
         self._head = decision.record
         self._hang_up_if_due()
+        if self._voice is not None:
+            self._voice.forget(decision.record)
         stored: asyncio.Future[CallRecord] = asyncio.get_running_loop().create_future()
         stored.add_done_callback(_retrieve)
         self._newest = stored
@@ -122,19 +130,52 @@ class CallRunner:
         """`post`, then wait until it is stored. A cancelled waiter does not undo the event."""
         return await asyncio.shield(self.post(event, occurrence))
 
+    def tell(self, event: ev.CallEvent) -> CallRecord:
+        """`post` what nobody else repeats; gives the record as decided."""
+        stored = self.post(event)
+        stored.add_done_callback(partial(self._told, event))
+        return self._head
+
+    def likely(self, text: str) -> None:
+        """The other party has probably finished to say `text`."""
+        record = self.record
+        listening = isinstance(record.script.current, Listen) and record.waiter is None
+        if listening and record.settings.head_start and record.settings.mode is Mode.CONVERSATION:
+            self._answering.expect(record, text)
+
+    def expects_stream(self, number: int) -> bool:
+        """Whether the call's media stream `number` may be opened now."""
+        head = self._head
+        stream = head.stream
+        return (
+            self._voice is not None
+            and head.speaks_live
+            and not head.closing
+            and stream == MediaStream(number)
+        )
+
+    async def open_stream(self, number: int, start: StreamStart, wire: Wire) -> MessageSink:
+        """Let the call speak and hear on this stream. Raises StreamRefused, JournalRefused."""
+        leg = self._head.carrier_call_id
+        if not self.expects_stream(number) or leg not in (None, start.carrier_call_id):
+            raise StreamRefused("this stream is not expected")
+        await self.apply(ev.StreamOpened(number, start.stream_id))
+        if self._voice is None:
+            raise StreamRefused("the call is over")
+        return self._voice.attach(number, start, wire)
+
     async def instruction(self, asked: StepRef | None, hold_ms: int) -> Instruction:
         """What the line is told at step `asked`; held up to `hold_ms` while the agent thinks."""
         clock = self._parts.clock
         until = clock.monotonic() + hold_ms / 1000
-        self._expect_line()
+        self._line.expect_sign(self.record)
         while True:
             record = self.record
             told = instruct(record, asked)
             line = line_settings(record)
             match told:
                 case Play(verb, here, after):
-                    self._served = max(self._served, here.script)
-                    self._returning_until = 0.0
+                    self._line.told(here.script)
                     return Perform(record.call_id, verb, here, after, line)
                 case Stale(after):
                     return self._keep_alive(after)
@@ -144,11 +185,8 @@ class CallRunner:
                     left_s = until - clock.monotonic()
                     if left_s <= 0 or self._stopped:
                         return self._keep_alive(after)
-                    self._holds += 1
-                    try:
+                    with self._line.held():
                         await self._change(left_s)
-                    finally:
-                        self._holds -= 1
 
     async def wait_until(
         self, holds: Callable[[CallRecord], bool], timeout_s: float
@@ -186,9 +224,9 @@ class CallRunner:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._expect_line()
-        if self._reply is not None:
-            self._reply.cancel()
+        self._line.stop()
+        self._answering.stop()
+        self._close_voice()
         self._performer.stop()
         self._wake()
 
@@ -227,22 +265,25 @@ class CallRunner:
 
     def _adopt(self, record: CallRecord, facts: Sequence[Fact]) -> None:
         self.record = record
-        line = LineView(self._served, self._is_asking())
-        for command in due(record, markup=self._features.markup, line=line):
+        for command in due(record, markup=self._features.markup, line=self._line.view()):
             if command.id in self._begun:
                 continue
             self._begun.add(command.id)
             if isinstance(command, Ask):
-                self._ask(command)
+                watch = self._voice.watch if self._voice is not None else None
+                self._answering.ask(record, command.reply, watch)
             else:
                 self._performer.begin(command)
-        if record.reply is None and self._reply is not None:
-            self._reply.cancel()
-            self._reply = None
+        if record.reply is None:
+            self._answering.cancel()
         if not (record.live or record.stray):
             self._performer.line_is_down()
+        if self._voice is not None:
+            self._voice.follow(record)
+            if record.closing or not record.speaks_live:
+                self._close_voice()
         self._arm()
-        self._expect_line()
+        self._line.expect_sign(record)
         self._parts.responder.remember(record, facts)
         self._parts.adopted(self, facts)
         self._wake()
@@ -250,27 +291,27 @@ class CallRunner:
     def _hang_up_if_due(self) -> None:
         if not self._head.closing or "hangup" in self._begun:
             return
-        line = LineView(self._served, asking=True)
-        for command in due(self._head, markup=self._features.markup, line=line):
+        for command in due(self._head, markup=self._features.markup, line=self._line.view()):
             if isinstance(command, HangUpLine):
                 self._begun.add(command.id)
                 self._performer.begin(command)
 
-    def _ask(self, command: Ask) -> None:
-        if self._reply is not None:
-            self._reply.cancel()
-        record = self.record
-        self._reply = self._parts.tasks.spawn("agent reply", self._answer(record, command))
+    def _close_voice(self) -> None:
+        voice, self._voice = self._voice, None
+        self._answering.stop()
+        if voice is not None:
+            self._parts.tasks.spawn("live voice", voice.close())
 
-    async def _answer(self, record: CallRecord, command: Ask) -> None:
-        pending = command.reply
-        try:
-            text = await self._parts.responder.reply(record, pending)
-        except ReplyError as error:
-            log.warning("no reply", extra={"call": record.call_id, "code": error.why})
-            await self._insist(ev.ReplyFailed(pending.turn, error.why))
-        else:
-            await self._insist(ev.ReplyReady(pending.turn, text))
+    def _new_voice(self, record: CallRecord) -> LiveVoice | None:
+        live = self._parts.live
+        if live is None or not record.speaks_live or not record.live or record.closing:
+            return None
+        return LiveVoice(record, live, self)
+
+    def _told(self, event: ev.CallEvent, stored: asyncio.Future[CallRecord]) -> None:
+        refused = not stored.cancelled() and isinstance(stored.exception(), JournalRefused)
+        if refused and not self._stopped:
+            self._parts.tasks.spawn("refused event", self._insist(event))
 
     async def _insist(self, event: ev.CallEvent) -> None:
         """Post what nobody else repeats until it is stored, or the distress has ended the call."""
@@ -282,43 +323,13 @@ class CallRunner:
                 await self._parts.clock.sleep(INSIST_S)
 
     def _keep_alive(self, after: StepRef) -> Instruction:
-        self._expect_return()
+        self._line.expect_return()
         return KeepAlive(self.record.call_id, after, line_settings(self.record))
-
-    def _expect_return(self) -> None:
-        self._returning_until = self._parts.clock.monotonic() + RETURN_S
-        self._parts.clock.call_later(RETURN_S, self._look_again)
 
     def _look_again(self) -> None:
         """A line that did not return is told by other means what is newer than it knows."""
         if self.record.live and not self._stopped:
             self._adopt(self.record, ())
-
-    def _is_asking(self) -> bool:
-        """Whether the line asks, or will by itself; one that was given nothing yet is about to: a
-        carrier tells us of the answer while it fetches the first document."""
-        if not self._served or self._holds > 0:
-            return True
-        return self._parts.clock.monotonic() < self._returning_until
-
-    def _expect_line(self) -> None:
-        """Begin to wait anew for a sign of a line that listens."""
-        if self._silence is not None:
-            self._silence.cancel()
-            self._silence = None
-        record = self.record
-        up = record.phase is Phase.UP and not record.closing and not self._stopped
-        if up and isinstance(record.script.current, Listen):
-            patience_s = SILENCE_S if self._features.markup else QUIET_S
-            self._silence = self._parts.clock.call_later(patience_s, self._look_up_line)
-
-    def _look_up_line(self) -> None:
-        self._silence = None
-        self._parts.tasks.spawn("silent line", self._check_line())
-
-    async def _check_line(self) -> None:
-        await self.reconcile()
-        self._expect_line()
 
     def _arm(self) -> None:
         if self._timer is not None:

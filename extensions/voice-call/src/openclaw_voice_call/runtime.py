@@ -33,6 +33,7 @@ from openclaw_voice_call.exposure.urls import local_origin
 from openclaw_voice_call.interfaces.carrier import InboundOffer
 from openclaw_voice_call.interfaces.exposure import ExposureNews, ExposureState
 from openclaw_voice_call.interfaces.links import CallLinks
+from openclaw_voice_call.live_audio import open_live_audio, stream_limits
 from openclaw_voice_call.manager import CallManager
 from openclaw_voice_call.reception import Reception
 from openclaw_voice_call.service import CallService
@@ -40,9 +41,11 @@ from openclaw_voice_call.setup.probe import ProbeBook
 from openclaw_voice_call.store.pairings import PairingFile
 from openclaw_voice_call.store.schema import FOLDER_NAME
 from openclaw_voice_call.store.sqlite import SqliteCallStore
+from openclaw_voice_call.streams import CallStreams
 from openclaw_voice_call.webhook.pipeline import WebhookPipeline
 from openclaw_voice_call.webhook.public_url import UrlPolicy
 from openclaw_voice_call.webhook.server import WebhookServer
+from openclaw_voice_call.webhook.streams import StreamDoor
 
 KEEP_FACTS_DAYS: Final = 30
 
@@ -99,12 +102,18 @@ class VoiceCallRuntime:
                     report=_Publisher(api).exposure,
                 )
             )
+            folder = journal_folder(config, api.state_dir)
+            live = open_live_audio(
+                api, config, session=session, stream_url=urls.stream, folder=folder
+            )
+            if live is not None:
+                stack.push_async_callback(live.close)
             carrier = build_carrier(
                 config.provider or "",
                 CarrierSetup(
                     config=config,
                     credentials=credentials,
-                    links=CallLinks(urls.webhook),
+                    links=CallLinks(urls.webhook, None if live is None else live.links),
                     session=session,
                     clock=api.clock,
                     tasks=api.tasks,
@@ -113,10 +122,14 @@ class VoiceCallRuntime:
             )
             stack.push_async_callback(carrier.close)
             reception = Reception(
-                PairingFile(journal_folder(config, api.state_dir)),
+                PairingFile(folder),
                 api.clock,
                 new_code=lambda: f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}d}",
             )
+            dialect = carrier.media
+            parts = None
+            if live is not None and dialect is not None:
+                parts = live.parts(api, config, dialect, taps=lambda _: ())
             manager = CallManager(
                 store=store,
                 carrier=carrier,
@@ -127,6 +140,8 @@ class VoiceCallRuntime:
                 config=config,
                 new_call_id=lambda: CallId(str(uuid.uuid4())),
                 keep_facts_s=KEEP_FACTS_DAYS * 86_400.0,
+                live=parts,
+                overloaded=lambda: live is not None and live.overloaded(config),
                 on_change=_Publisher(api).changed,
                 on_refusal=_Publisher(api).refused,
             )
@@ -146,8 +161,19 @@ class VoiceCallRuntime:
                 clock=api.clock.wall,
             )
             probes = ProbeBook(secrets.token_bytes(32))
+            door = None
+            if live is not None and dialect is not None:
+                door = StreamDoor(
+                    CallStreams(manager.runner),
+                    live.links,
+                    dialect,
+                    path=config.streaming.stream_path,
+                    limits=stream_limits(config),
+                    clock=api.clock.monotonic,
+                )
             server = WebhookServer(
                 pipeline,
+                streams=door,
                 path=config.serve.path,
                 host=config.serve.bind,
                 port=config.serve.port,

@@ -93,7 +93,7 @@ class CallService:
 
         `digits` are sent after the answer (conversation only). `session_key` names the history
         to use; it must be one of the agent that makes the calls.
-        Raises InvalidRequest, AtCapacity, JournalRefused, CarrierRefused, ShuttingDown.
+        Raises InvalidRequest, AtCapacity, Overloaded, JournalRefused, CarrierRefused, ShuttingDown.
         """
         config = self._manager.config
         number = self._number(to or config.to_number)

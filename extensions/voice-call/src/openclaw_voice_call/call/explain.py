@@ -37,7 +37,7 @@ def explain(record: CallRecord, facts: Sequence[Fact]) -> Verdict | None:
     """Where a call went wrong; None when all that a call of its kind needs has happened so far."""
     if not any(isinstance(fact, f.Answered) for fact in facts):
         return _unanswered(record, facts) if record.closing else None
-    failed = _failed_speech(record, facts) or _failed_reply(facts)
+    failed = _failed_audio(facts) or _failed_speech(record, facts) or _failed_reply(facts)
     if failed is not None:
         return failed
     silent = record.closing and not _any(facts, f.TurnHeard)
@@ -72,6 +72,26 @@ def _unanswered(record: CallRecord, facts: Sequence[Fact]) -> Verdict:
     if record.end_reason is EndReason.NO_ANSWER:
         return Verdict("answered", "nobody answered", "Call again, or raise ringTimeoutMs.")
     return Verdict("answered", f"the call ended before an answer: {detail}", "Look at the detail.")
+
+
+def _failed_audio(facts: Sequence[Fact]) -> Verdict | None:
+    """Why live audio had to be given up, if it had to."""
+    change = next((fact for fact in facts if isinstance(fact, f.PathChanged)), None)
+    if change is None:
+        return None
+    opened = _any(facts, f.StreamUp)
+    if not opened and "recogniser" not in change.why:
+        return Verdict(
+            "media stream open",
+            f"the carrier's media stream did not reach us: {change.why}",
+            "Check that the stream's public URL (publicUrl with streaming.streamPath, or "
+            "streaming.publicUrl) reaches this gateway and lets websockets through.",
+        )
+    return Verdict(
+        "media stream open",
+        f"live audio could not go on, so the carrier's own voice took over: {change.why}",
+        "Check the speech vendor's key, quota and model: openclaw voicecall setup.",
+    )
 
 
 def _failed_speech(record: CallRecord, facts: Sequence[Fact]) -> Verdict | None:

@@ -89,6 +89,7 @@ def transcript(facts: Iterable[StoredFact]) -> list[TranscriptEntry]:
     """Who said what, in order; of our words only what was (or is being) heard."""
     entries: list[TranscriptEntry] = []
     playing: tuple[int, TranscriptEntry] | None = None
+    reply = 0
     for stored in facts:
         at, fact = _ms(stored.at), stored.fact
         if isinstance(fact, Saying):
@@ -97,10 +98,15 @@ def transcript(facts: Iterable[StoredFact]) -> list[TranscriptEntry]:
             text = fact.text if isinstance(fact, Said) else fact.heard
             began = playing[1]["timestamp"] if playing and playing[0] == fact.utterance else at
             playing = None
-            if text:
+            if text and fact.turn and fact.turn == reply:
+                # A reply that was spoken sentence by sentence is one thing said.
+                entries[-1]["text"] += f" {text}"
+            elif text:
                 entries.append(_entry(began, "bot", text, final=True))
+                reply = fact.turn
         elif isinstance(fact, TurnHeard):
             entries.append(_entry(at, "user", fact.text, final=True))
+            reply = 0
         elif playing is not None and getattr(fact, "utterance", None) == playing[0]:
             playing = None
     if playing is not None:

@@ -31,6 +31,8 @@ PER_CALL: Final = frozenset(
         "silence_timeout_ms",
         "transcript_timeout_ms",
         "stale_call_reaper_seconds",
+        "filler_after_ms",
+        "filler_phrases",
     }
 )
 """The fields of `VoiceCallConfig` that are read when a call begins. A field that is not named here
@@ -52,9 +54,9 @@ def greeting(config: VoiceCallConfig) -> str:
 
 
 def call_settings(
-    config: VoiceCallConfig, call_id: CallId, mode: Mode, other_number: str
+    config: VoiceCallConfig, call_id: CallId, mode: Mode, other_number: str, *, live: bool = False
 ) -> CallSettings:
-    """What a call that begins now takes from the configuration."""
+    """What a call that begins now takes from the configuration. `live`: live audio works."""
     return CallSettings(
         mode=mode,
         session_key=session_key(config, call_id, other_number),
@@ -67,7 +69,13 @@ def call_settings(
         transcript_timeout_ms=config.transcript_timeout_ms,
         reply_timeout_ms=config.response_timeout_ms,
         notify_hangup_delay_ms=config.outbound.notify_hangup_delay_sec * 1000,
-        end_silence_ms=config.silence_timeout_ms,
+        end_silence_ms=config.streaming.silence_duration_ms if live else config.silence_timeout_ms,
+        live=live,
+        filler_ms=config.filler_after_ms,
+        fillers=config.filler_phrases,
+        silence_prompt_ms=config.streaming.silence_prompt_seconds * 1000 if live else 0,
+        head_start=config.streaming.head_start,
+        record_audio=live and config.recording.enabled,
     )
 
 

@@ -28,6 +28,7 @@ from openclaw_voice_call.config.network import (
     TunnelConfig,
     WebhookSecurityConfig,
 )
+from openclaw_voice_call.config.recording import RecordingConfig
 from openclaw_voice_call.config.speech import SttConfig, TtsConfig
 from openclaw_voice_call.config.streaming import StreamingConfig
 
@@ -105,8 +106,18 @@ class VoiceCallConfig(Section):
     """How long a `continue` waits for the other party's words, in ms."""
     stale_call_reaper_seconds: NotNegative = 120
     """A call that was never answered is given up for good at this age, in seconds; 0: never."""
+    filler_after_ms: NotNegative = 2500
+    """How long the agent may think until the caller hears a sign of life, in ms; 0: no sign."""
+    filler_phrases: Items[NonEmpty] = (
+        "One moment, please.",
+        "I am still working on it.",
+        "This takes a little longer. Please stay on the line.",
+    )
+    """The signs of life, one after another with ten seconds between them."""
     streaming: StreamingConfig = StreamingConfig()
     """Live audio."""
+    recording: RecordingConfig = RecordingConfig()
+    """Recording of calls."""
     stt: SttConfig = SttConfig()
     """Recognition of recorded audio."""
     tts: TtsConfig = TtsConfig()

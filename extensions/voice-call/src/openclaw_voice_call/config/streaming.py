@@ -161,6 +161,16 @@ class StreamingConfig(Section):
     """The same for one address."""
     max_connections: Positive = 128
     """How many stream sockets may be open at once."""
+    barge_in: bool = True
+    """Whether the other party can interrupt the agent. The greeting is never interrupted."""
+    head_start: bool = True
+    """Whether the agent begins to answer words that are probably all, before that is certain. It
+    answers sooner, and some answers are made in vain."""
+    silence_prompt_seconds: NotNegative = 20
+    """Silence after which the other party is asked whether they are still there, in seconds; 0:
+    never."""
+    max_lateness_ms: NotNegative = 60
+    """How late audio may leave, in ms, until further calls are refused; 0: they never are."""
 
     @property
     def recogniser(self) -> RecogniserName:

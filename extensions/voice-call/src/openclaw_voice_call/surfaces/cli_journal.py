@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -117,21 +118,29 @@ def tail(
     metavar="<n>",
     help="How many calls (of a file: lines) to look at, the newest.",
 )
+@click.option("--json", "as_json", is_flag=True, help="JSON, as when the output is no terminal.")
 @click.pass_context
-def latency(ctx: click.Context, file: Path | None, last: int) -> None:
-    """Print how quickly turns were answered, and how long was listened, as JSON in ms."""
-    from openclaw_voice_call.surfaces.latency import of_calls, of_snapshots, summary
+def latency(ctx: click.Context, file: Path | None, last: int, *, as_json: bool) -> None:
+    """Print how quickly turns were answered, stage by stage, and how long was listened, in ms."""
+    from openclaw_voice_call.surfaces.latency import of_calls, of_snapshots, summary, table
+
+    def show(figures: dict[str, object]) -> None:
+        if as_json or not sys.stdout.isatty():
+            print_json(figures)
+            return
+        for line in table(figures):
+            click.echo(line)
 
     if file is not None:
         if not file.is_file():
             fail(f"No log file at {file}")
         lines, _ = _last_lines(file, last)
-        print_json(summary(of_snapshots(lines)))
+        show(summary(of_snapshots(lines)))
         return
     path = journal_path(ctx)
     with _journal(path) as journal:
         calls = [(record, journal.facts(record.call_id)) for record in journal.recent(last)]
-    print_json(summary(of_calls(calls)))
+    show(summary(of_calls(calls)))
 
 
 def journal_path(ctx: click.Context) -> Path:

@@ -1,6 +1,6 @@
 """What happened on a call, when, and what went wrong first: the result of `explain`. Pure, light.
 
-"It connects and stays silent" has an answer here: ten milestones in the order in which a call
+"It connects and stays silent" has an answer here: the milestones in the order in which a call
 reaches them, each with the time at which it was first reached, and the first one that is missing
 or failed with its likely cause and remedy.
 """
@@ -24,6 +24,8 @@ MILESTONES: Final[Mapping[str, tuple[type[Fact], ...]]] = {
     "answered": (f.Answered,),
     # Nobody but the carrier, with a signature that holds, can make a call ring or be answered.
     "webhook verified": (f.Rang, f.Answered, f.Fetched),
+    # Only where live audio carries the call.
+    "media stream open": (f.StreamUp,),
     # What was handed over counts once the line has asked for more, or has done it.
     "instruction sent": (f.Fetched, f.Said, f.Interrupted, f.TurnHeard, f.DigitsPlayed),
     "played": (f.Said,),
@@ -58,6 +60,7 @@ def explanation(record: CallRecord, stored: Sequence[StoredFact]) -> dict[str, o
         "milestones": [
             {"name": name, "afterMs": _reached(record, stored, kinds)}
             for name, kinds in MILESTONES.items()
+            if record.settings.live or f.StreamUp not in kinds
         ],
         "verdict": None if verdict is None else verdict._asdict(),
     }

@@ -7,7 +7,8 @@ from typing import Final
 
 import msgspec
 
-from openclaw_voice_call.call.facts import Fact
+from openclaw_voice_call.call.facts import Fact, TurnMeasured
+from openclaw_voice_call.call.types import TurnTimes
 from openclaw_voice_call.store.reader import FollowedFact
 from openclaw_voice_call.surfaces.cli_view import local_time, masked_json, masked_text, one_line
 
@@ -31,6 +32,10 @@ WORDS: Final[Mapping[str, str]] = {
     "operation-opened": "{kind} requested as {operation}",
     "operation-settled": "request {operation} settled",
     "digits-played": "digits sent for {operation}",
+    "stream-up": "media stream {number} is open",
+    "stream-down": "media stream {number} is gone",
+    "path-changed": "the {path} voice takes over",
+    "turn-measured": "turn {turn} was timed: {times}",
     "end-decided": "ending as {reason}",
     "ended": "over: {reason}",
 }
@@ -51,10 +56,23 @@ def tag_of(kind: type[msgspec.Struct]) -> str:
 def describe(fact: Fact) -> str:
     """The fact in words, on one line."""
     fields = msgspec.structs.asdict(fact)
+    if isinstance(fact, TurnMeasured):
+        fields["times"] = _stages(fact.times)
     notes = [text for name, value, text in _NOTES if fields.get(name) is value]
     notes += [str(fields[name]) for name in _REASONS if fields.get(name)]
     text = WORDS[tag_of(type(fact))].format_map(fields)
     return one_line(f"{text} ({'; '.join(notes)})" if notes else text)
+
+
+def _stages(times: TurnTimes) -> str:
+    """`final 310 ms, first token 620 ms` and so on, from the end of speech."""
+    measured = msgspec.structs.asdict(times)
+    stages = [
+        f"{name.removesuffix('_ms').replace('_', ' ')} {value} ms"
+        for name, value in measured.items()
+        if name.endswith("_ms") and value is not None
+    ]
+    return ", ".join([*stages, *(["head start"] if times.head_start else [])])
 
 
 def fact_line(followed: FollowedFact, *, mask: bool = False) -> str:

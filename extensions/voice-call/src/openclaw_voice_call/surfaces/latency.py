@@ -1,14 +1,16 @@
 """Figures about turns, in the original's form. Pure.
 
 `turnLatency` is the time from the other party's words to the beginning of the agent's answer,
-`listenWait` the time from the beginning of listening to those words; both in ms.
+`listenWait` the time from the beginning of listening to those words; both in ms. `stages` are ours:
+of live audio, each stage of an answer in ms from the end of the other party's speech.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final, cast
 
 import msgspec
 
@@ -20,9 +22,20 @@ from openclaw_voice_call.call.facts import (
     Saying,
     StoredFact,
     TurnHeard,
+    TurnMeasured,
 )
 from openclaw_voice_call.call.record import CallRecord
-from openclaw_voice_call.call.types import Speaker
+from openclaw_voice_call.call.types import Speaker, TurnTimes
+
+STAGES: Final[Mapping[str, str]] = {
+    "final": "final_ms",
+    "firstToken": "first_token_ms",
+    "firstSentence": "first_sentence_ms",
+    "firstAudio": "first_audio_ms",
+    "firstFrame": "first_frame_ms",
+}
+"""The stages of an answer in their order, and where `TurnTimes` has them."""
+_COLUMNS: Final = ("min", "avg", "p50", "p95", "max")
 
 
 @dataclass
@@ -32,6 +45,10 @@ class Samples:
     scanned: int = 0
     turns: list[float] = field(default_factory=list[float])
     listening: list[float] = field(default_factory=list[float])
+    stages: dict[str, list[float]] | None = None
+    """By `STAGES`' names; None where the source cannot tell them."""
+    head_starts: int = 0
+    """Answers that were begun before the words were final."""
 
 
 class _Metadata(msgspec.Struct, rename="camel"):
@@ -63,7 +80,7 @@ def of_snapshots(lines: Iterable[str]) -> Samples:
 
 def of_calls(calls: Iterable[tuple[CallRecord, Sequence[StoredFact]]]) -> Samples:
     """Every turn of every call; of a call whose facts are gone, the last one."""
-    samples = Samples()
+    samples = Samples(stages={name: [] for name in STAGES})
     for record, facts in calls:
         samples.scanned += 1
         turns, listening = _measured(facts)
@@ -74,16 +91,54 @@ def of_calls(calls: Iterable[tuple[CallRecord, Sequence[StoredFact]]]) -> Sample
             listening = [metrics.last_listen_wait_ms]
         samples.turns += turns
         samples.listening += listening
+        for stored in facts:
+            if isinstance(stored.fact, TurnMeasured):
+                _add_stages(samples, stored.fact.times)
     return samples
 
 
 def summary(samples: Samples) -> dict[str, object]:
     """The JSON that `latency` prints."""
-    return {
+    figures: dict[str, object] = {
         "recordsScanned": samples.scanned,
         "turnLatency": _figures(samples.turns),
         "listenWait": _figures(samples.listening),
     }
+    if samples.stages is not None:
+        figures["stages"] = {name: _figures(values) for name, values in samples.stages.items()}
+        figures["headStarts"] = samples.head_starts
+    return figures
+
+
+def table(figures: Mapping[str, object]) -> Iterator[str]:
+    """A summary for people: one line a stage."""
+    stages = cast("Mapping[str, Mapping[str, int]]", figures.get("stages", {}))
+    rows = {
+        "turn latency": figures["turnLatency"],
+        "listen wait": figures["listenWait"],
+        **{f"  end of speech -> {_spelled(name)}": row for name, row in stages.items()},
+    }
+    yield f"{figures['recordsScanned']} calls, times in ms"
+    yield f"{'':34}" + "".join(f"{name:>8}" for name in ("count", *_COLUMNS))
+    for name, row in rows.items():
+        told = cast("Mapping[str, int]", row)
+        cells = (told[f"{column}Ms"] if told["count"] else "-" for column in _COLUMNS)
+        yield f"{name:34}{told['count']:>8}" + "".join(f"{cell:>8}" for cell in cells)
+    if "headStarts" in figures:
+        yield f"{figures['headStarts']} answers had a head start"
+
+
+def _spelled(name: str) -> str:
+    """`firstToken` as `first token`."""
+    return "".join(f" {char.lower()}" if char.isupper() else char for char in name)
+
+
+def _add_stages(samples: Samples, times: TurnTimes) -> None:
+    samples.head_starts += times.head_start
+    for name, attribute in STAGES.items():
+        value: int | None = getattr(times, attribute)
+        if value is not None and samples.stages is not None:
+            samples.stages[name].append(value)
 
 
 def _measured(facts: Sequence[StoredFact]) -> tuple[list[float], list[float]]:

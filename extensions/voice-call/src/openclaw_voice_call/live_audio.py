@@ -1,0 +1,133 @@
+"""Live audio, put together from what the configuration names: an ear, a voice, and a timer."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from openclaw.sdk import PluginApi
+from openclaw_voice_call.call.record import CallRecord
+from openclaw_voice_call.config.model import VoiceCallConfig
+from openclaw_voice_call.conversation.sentences import sentences
+from openclaw_voice_call.credentials import vendor_keys
+from openclaw_voice_call.interfaces.media import MediaDialect
+from openclaw_voice_call.interfaces.speech import SpeechToText, TextToSpeech
+from openclaw_voice_call.interfaces.stream_links import StreamLinks
+from openclaw_voice_call.media.live_voice import CallTap, LiveParts
+from openclaw_voice_call.media.turns import TurnSettings
+from openclaw_voice_call.media.wheel import TimerWheel
+from openclaw_voice_call.speech.registry import build_recogniser, recogniser_problem
+from openclaw_voice_call.speech.voice_setup import VoiceParts
+from openclaw_voice_call.speech.voices import VoicePlan, build_voice, resolve_voice
+from openclaw_voice_call.store.stream_key import stream_key
+from openclaw_voice_call.webhook.places import PlaceLimits
+from openclaw_voice_call.webhook.streams import StreamLimits
+
+log = logging.getLogger("openclaw.plugins.voice-call")
+
+
+@dataclass(frozen=True, slots=True)
+class LiveAudio:
+    """What lives as long as the runtime does. `close` gives the vendors back."""
+
+    recogniser: SpeechToText
+    voice: TextToSpeech
+    wheel: TimerWheel
+    links: StreamLinks
+
+    def parts(
+        self,
+        api: PluginApi,
+        config: VoiceCallConfig,
+        dialect: MediaDialect,
+        taps: Callable[[CallRecord], Sequence[CallTap]],
+    ) -> LiveParts:
+        """What live calls on a carrier with this dialect share."""
+        streaming = config.streaming
+        return LiveParts(
+            recogniser=self.recogniser,
+            voice=self.voice,
+            dialect=dialect,
+            wheel=self.wheel,
+            clock=api.clock,
+            tasks=api.tasks,
+            turns=TurnSettings(),
+            pieces=sentences,
+            taps=taps,
+            vad_threshold=streaming.vad_threshold,
+            barge_in=streaming.barge_in,
+        )
+
+    def overloaded(self, config: VoiceCallConfig) -> bool:
+        """Whether audio leaves later than the configuration allows."""
+        limit_ms = config.streaming.max_lateness_ms
+        return limit_ms > 0 and self.wheel.lateness_ms > limit_ms
+
+    async def close(self) -> None:
+        await self.voice.close()
+
+
+def live_audio_problems(api: PluginApi, config: VoiceCallConfig) -> Sequence[str]:
+    """Why live audio cannot work as configured, one line each; empty when it can, or is off."""
+    if not config.streaming.enabled:
+        return ()
+    found = (recogniser_problem(config, api.environ), _voices(api, config).problem)
+    return [problem for problem in found if problem is not None]
+
+
+def open_live_audio(
+    api: PluginApi,
+    config: VoiceCallConfig,
+    *,
+    session: aiohttp.ClientSession,
+    stream_url: str,
+    folder: Path,
+) -> LiveAudio | None:
+    """None when live audio is off, or cannot work (F4): calls are then served by the carrier's own
+    voice and recognition. Raises JournalUnreadable."""
+    if not config.streaming.enabled:
+        return None
+    problems = live_audio_problems(api, config)
+    for problem in problems:
+        log.error(
+            "live audio is off, calls use the carrier's own voice and recognition: %s", problem
+        )
+    if problems:
+        return None
+    plan = _voices(api, config)
+    for warning in plan.warnings:
+        log.warning(warning)
+    return LiveAudio(
+        recogniser=build_recogniser(
+            config,
+            vendor_keys(config, api.environ),
+            session=session,
+            clock=api.clock,
+            tasks=api.tasks,
+        ),
+        voice=build_voice(plan, VoiceParts(session, api.clock)),
+        wheel=TimerWheel(api.clock),
+        links=StreamLinks(stream_url, stream_key(folder)),
+    )
+
+
+def stream_limits(config: VoiceCallConfig) -> StreamLimits:
+    """The limits of the stream door."""
+    streaming = config.streaming
+    return StreamLimits(
+        pre_start_s=streaming.pre_start_timeout_ms / 1000,
+        places=PlaceLimits(
+            pending_per_address=streaming.max_pending_connections_per_ip,
+            pending=streaming.max_pending_connections,
+            open=streaming.max_connections,
+        ),
+    )
+
+
+def _voices(api: PluginApi, config: VoiceCallConfig) -> VoicePlan:
+    return resolve_voice(config.tts, api.host_config, api.environ, find_program=shutil.which)
