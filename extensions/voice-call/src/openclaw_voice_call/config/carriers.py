@@ -78,6 +78,11 @@ class MockPerson(Section):
     """They call us this long after a call with them has ended, in ms."""
     calls_back_from: str | None = None
     """The number that we are shown then; it may be empty or a word. Unset: their own."""
+    replies_after_ms: NotNegative = 600
+    """With live audio: they answer when they have heard nothing for this long, in ms."""
+    interrupts_after_ms: Items[NotNegative | None] = ()
+    """With live audio, one entry for each of `says`: they begin it when we have spoken for this
+    long, in ms; null, and the end, lets us finish."""
 
 
 class MockConfig(Section):
@@ -87,4 +92,7 @@ class MockConfig(Section):
     """The people. Numbers that are not listed reach somebody friendly, and the mock carrier's magic
     numbers somebody busy, silent and so on."""
     speed: Annotated[float, Field(gt=0, le=1000)] = 1.0
-    """How much faster than a real call everything happens."""
+    """How much faster than a real call everything happens; live audio always takes its time."""
+    voice: Literal["auto", "tones", "espeak"] = "auto"
+    """How the people sound with live audio: as tones that the recogniser `scripted` understands, or
+    as the program espeak speaks, if it is installed. `auto`: tones with that recogniser."""

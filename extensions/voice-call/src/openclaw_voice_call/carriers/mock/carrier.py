@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from openclaw_voice_call.call.script import Digits, Listen, Say, StepRef
+from openclaw_voice_call.call.script import ConnectStream, Digits, Listen, Say, StepRef
 from openclaw_voice_call.call.types import CarrierCallId, EndReason
+from openclaw_voice_call.carriers.mock.media import MockMedia
 from openclaw_voice_call.carriers.mock.network import PhoneNetwork
 from openclaw_voice_call.carriers.mock.signature import HEADER, is_genuine
 from openclaw_voice_call.carriers.mock.webhook import decode, read
@@ -26,8 +27,8 @@ from openclaw_voice_call.interfaces.instruction import (
     LegOrder,
     Perform,
 )
-from openclaw_voice_call.interfaces.links import read_link
-from openclaw_voice_call.interfaces.media import MediaDialect
+from openclaw_voice_call.interfaces.links import CallLinks, read_link
+from openclaw_voice_call.interfaces.media import MediaDialect, StreamTicket
 
 FEATURES: Final = CarrierFeatures(markup=False, dials_phones=False)
 
@@ -37,11 +38,12 @@ class MockCarrier:
 
     name = "mock"
     features = FEATURES
-    media: MediaDialect | None = None
+    media: MediaDialect = MockMedia()
 
-    def __init__(self, network: PhoneNetwork, secret: bytes) -> None:
+    def __init__(self, network: PhoneNetwork, secret: bytes, links: CallLinks) -> None:
         self._network = network
         self._secret = secret
+        self._links = links
 
     def notices(self) -> Sequence[str]:
         return ("the mock carrier reaches no phones: scripted people answer",)
@@ -79,9 +81,17 @@ class MockCarrier:
         self._network.hang_up(leg.carrier_call_id)
 
     async def perform(self, leg: LegOrder, order: Perform) -> None:
-        if not isinstance(order.verb, Say | Listen | Digits):
-            raise CarrierRefused(f"the mock carrier cannot {type(order.verb).__name__}")
-        self._network.put(leg.carrier_call_id, order.here.script, order.verb)
+        match order.verb:
+            case Say() | Listen() | Digits():
+                self._network.put(leg.carrier_call_id, order.here.script, order.verb)
+            case ConnectStream(number=number):
+                url = self._links.stream_url(StreamTicket(order.call_id, number))
+                self._network.open_stream(leg.carrier_call_id, number, url)
+            case other:
+                raise CarrierRefused(f"the mock carrier cannot {type(other).__name__}")
+
+    async def end_stream(self, leg: LegOrder, number: int) -> None:
+        self._network.end_stream(leg.carrier_call_id, number)
 
     async def nudge(self, leg: LegOrder, step: StepRef) -> None:
         raise CarrierRefused("the mock carrier fetches no documents")

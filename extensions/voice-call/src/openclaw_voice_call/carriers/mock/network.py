@@ -15,8 +15,15 @@ import msgspec
 from openclaw.sdk import Clock, TaskOwner
 from openclaw_voice_call.call.script import Digits, Listen, Say, Verb
 from openclaw_voice_call.call.types import CallId, CarrierCallId, EndReason
+from openclaw_voice_call.carriers.mock.live import Talker
 from openclaw_voice_call.carriers.mock.people import Person, PhoneBook, Pickup, speaking_ms
 from openclaw_voice_call.carriers.mock.signature import HEADER, sign
+from openclaw_voice_call.carriers.mock.stream import (
+    MediaStream,
+    StreamUnconnected,
+    local_stream_url,
+)
+from openclaw_voice_call.carriers.mock.voice import Voice
 from openclaw_voice_call.carriers.mock.webhook import (
     Answered,
     HungUp,
@@ -26,6 +33,7 @@ from openclaw_voice_call.carriers.mock.webhook import (
     Played,
     Ringing,
     Spoke,
+    Unconnected,
 )
 from openclaw_voice_call.errors import CarrierRefused, LineGone
 from openclaw_voice_call.interfaces.instruction import DialOrder
@@ -52,7 +60,8 @@ class Line:
         self.task: asyncio.Task[None] | None = None
         self.up = False
         self.over = False
-        self.turns = 0
+        self.talker = Talker(person)
+        self.stream: MediaStream | None = None
 
 
 class PhoneNetwork:
@@ -70,7 +79,9 @@ class PhoneNetwork:
         session: aiohttp.ClientSession,
         clock: Clock,
         tasks: TaskOwner,
+        voice: Voice,
     ) -> None:
+        self._voice = voice
         self._book = book
         self._own_number = own_number
         self._speed = speed
@@ -120,9 +131,37 @@ class PhoneNetwork:
     def put(self, leg: CarrierCallId, script: int, verb: Verb) -> None:
         self.line(leg).verbs.put_nowait((script, verb))
 
+    def open_stream(self, leg: CarrierCallId, number: int, url: str) -> None:
+        """Connect the line's live audio to `url`, once for each number.
+
+        Raises CarrierRefused while another stream is open.
+        """
+        line = self.line(leg)
+        if line.stream is not None:
+            if line.stream.number != number:
+                raise CarrierRefused("a line of the mock network has one stream at a time")
+            return
+        line.stream = MediaStream(
+            leg=leg,
+            number=number,
+            talker=line.talker,
+            voice=self._voice,
+            session=self._session,
+            clock=self._clock,
+        )
+        self._run("mock stream", self._stream(line, line.stream, url))
+
+    def end_stream(self, leg: CarrierCallId, number: int) -> None:
+        """End the stream of this number, if it is open."""
+        stream = self.line(leg).stream
+        if stream is not None and stream.number == number:
+            stream.stop()
+
     def hang_up(self, leg: CarrierCallId) -> None:
         """We hang up, or refuse: the person hears the line go."""
-        line = self.line(leg)
+        self._drop(self.line(leg))
+
+    def _drop(self, line: Line) -> None:
         line.over = True
         if line.task is not None:
             line.task.cancel()
@@ -178,19 +217,34 @@ class PhoneNetwork:
     async def _hear(self, line: Line, verb: Say) -> None:
         await self._pass(speaking_ms(verb.text))
         await self._send(Played(**self._names(line), utterance=verb.utterance))
-        if line.person.leaves(line.turns, verb.text):
+        if line.person.leaves(line.talker.turn, verb.text):
             await self._end(line, EndReason.COMPLETED)
 
     async def _speak(self, line: Line, script: int) -> None:
-        keys, words = line.person.pressed(line.turns), line.person.line(line.turns)
-        line.turns += 1
+        keys, words = line.person.pressed(line.talker.turn), line.person.line(line.talker.turn)
+        line.talker.turn += 1
         text = keys or words
         if text:
             await self._pass(THINKING_MS + speaking_ms(text))
             await self._send(Spoke(**self._names(line), script=script, text=text, keyed=bool(keys)))
 
+    async def _stream(self, line: Line, stream: MediaStream, url: str) -> None:
+        left = False
+        try:
+            left = await stream.run(local_stream_url(url, self._deliver_to()))
+        except StreamUnconnected as error:
+            detail = str(error)
+            log.warning("mock stream not connected", extra={"leg": line.leg, "detail": detail})
+            await self._send(Unconnected(**self._names(line), stream=stream.number, detail=detail))
+        finally:
+            line.stream = None
+        if left and not line.over:
+            self._drop(line)
+
     async def _end(self, line: Line, reason: EndReason) -> None:
         line.over = True
+        if line.stream is not None:
+            line.stream.stop()
         self._lines.pop(line.leg, None)
         await self._send(HungUp(**self._names(line), reason=reason))
         person = line.person

@@ -39,6 +39,11 @@ class Person(msgspec.Struct, frozen=True):
     """Calls us this long after a call to this person has ended."""
     calls_back_from: str | None = None
     """The number shown when calling back; None is the person's own, "" is withheld."""
+    replies_after_ms: int = 600
+    """With live audio: the silence after which they take what they hear for finished."""
+    interrupts_after_ms: tuple[int | None, ...] = ()
+    """With live audio, one entry for each line: they begin to speak when they have been spoken to
+    for this long; None, and the end, lets us finish."""
 
     def line(self, turn: int) -> str:
         """What is said at the `turn`-th listening, from 0."""
@@ -47,6 +52,10 @@ class Person(msgspec.Struct, frozen=True):
     def pressed(self, turn: int) -> str:
         """The keys that are pressed at the `turn`-th listening, from 0."""
         return self.keys[turn] if turn < len(self.keys) else ""
+
+    def interruption(self, turn: int) -> int | None:
+        """After how many ms of our speech the `turn`-th line is begun, from 0; None: afterwards."""
+        return self.interrupts_after_ms[turn] if turn < len(self.interrupts_after_ms) else None
 
     def leaves(self, spoken: int, text: str) -> bool:
         """Whether this person hangs up having spoken `spoken` times and now heard `text`."""

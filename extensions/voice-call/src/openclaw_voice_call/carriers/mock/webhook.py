@@ -52,11 +52,18 @@ class Keyed(_Message, frozen=True, tag="keyed"):
     operation: str
 
 
+class Unconnected(_Message, frozen=True, tag="unconnected"):
+    """A media stream could not be opened."""
+
+    stream: int
+    detail: str
+
+
 class HungUp(_Message, frozen=True, tag="hung-up"):
     reason: EndReason
 
 
-Message: TypeAlias = Offered | Ringing | Answered | Played | Spoke | Keyed | HungUp
+Message: TypeAlias = Offered | Ringing | Answered | Played | Spoke | Keyed | Unconnected | HungUp
 _decoder = msgspec.json.Decoder(Message)
 
 
@@ -98,5 +105,7 @@ def _event(message: Message, leg: CarrierCallId) -> ev.CallEvent | None:
             return ev.Heard(text, script, keyed)
         case Keyed(operation=operation):
             return ev.DigitsSent(operation)
+        case Unconnected(stream=stream, detail=detail):
+            return ev.StreamFailed(f"the mock network: {detail}", stream)
         case HungUp(reason=reason):
             return ev.LineEnded(reason, carrier_call_id=leg)
