@@ -14,6 +14,7 @@ from openclaw_voice_call.interfaces.speech import SpeechOrder
 from openclaw_voice_call.speech.elevenlabs.tts import ElevenLabsDialect
 from openclaw_voice_call.speech.http_voice import HttpVoice, SpeechDialect
 from openclaw_voice_call.speech.openai.tts import OpenAiDialect
+from openclaw_voice_call.speech.spoken import Patience
 from openclaw_voice_call.speech.voice_setup import VoiceParts
 from tests.clock import FakeClock
 from tests.emulators.speech import elevenlabs_tts, openai_tts
@@ -47,7 +48,7 @@ class Bench:
     clock: FakeClock
 
     def voice(self, *, first_audio_s: float = 5.0, stall_s: float = 5.0) -> HttpVoice:
-        return HttpVoice(self.dialect, self.parts, first_audio_s=first_audio_s, stall_s=stall_s)
+        return HttpVoice(self.dialect, self.parts, Patience(first_audio_s, stall_s))
 
 
 @pytest.fixture(params=["openai", "elevenlabs"])
@@ -253,7 +254,7 @@ async def test_openai_is_asked_as_configured(openai: OpenAiTtsEmulator) -> None:
         dialect = OpenAiDialect(
             openai.base_url, SecretStr(KEY), "gpt-4o-mini-tts", "coral", 0.5, "Slowly."
         )
-        voice = HttpVoice(dialect, built, first_audio_s=5)
+        voice = HttpVoice(dialect, built, Patience(5))
         await said(voice, TEXT)
         await said(voice, TEXT, as_voice="onyx", language="de-DE")
     expected = {
@@ -274,7 +275,7 @@ async def test_instructions_are_not_given_to_models_that_refuse_them(
         dialect = OpenAiDialect(
             openai.base_url, SecretStr(KEY), model="tts-1-hd", instructions="Slowly."
         )
-        await said(HttpVoice(dialect, built, first_audio_s=5))
+        await said(HttpVoice(dialect, built, Patience(5)))
     assert "instructions" not in openai.requests[0]
 
 
@@ -283,7 +284,7 @@ async def test_a_compatible_server_may_need_no_key_and_know_only_wav(
 ) -> None:
     openai.needs_key, openai.formats = False, ("wav", "mp3")
     async with parts() as built:
-        voice = HttpVoice(OpenAiDialect(openai.base_url), built, first_audio_s=5)
+        voice = HttpVoice(OpenAiDialect(openai.base_url), built, Patience(5))
         assert_is_the_tone(await said(voice, TEXT))
         assert_is_the_tone(await said(voice, TEXT))
     assert [body["response_format"] for body in openai.requests] == ["wav", "wav"]
@@ -299,7 +300,7 @@ async def test_a_compatible_server_may_tell_another_rate(
     openai.will(Give(tone(16_000, length_s(TEXT)).tobytes(), content_type=told))
     async with parts() as built:
         dialect = OpenAiDialect(openai.base_url, SecretStr(KEY))
-        assert_is_the_tone(await said(HttpVoice(dialect, built, first_audio_s=5), TEXT))
+        assert_is_the_tone(await said(HttpVoice(dialect, built, Patience(5)), TEXT))
 
 
 @pytest.mark.scenario("F25")
@@ -317,7 +318,7 @@ async def test_elevenlabs_is_asked_for_what_the_plan_includes(
     elevenlabs.formats = formats
     async with parts() as built:
         dialect = ElevenLabsDialect(SecretStr(KEY), elevenlabs.url)
-        voice = HttpVoice(dialect, built, first_audio_s=5)
+        voice = HttpVoice(dialect, built, Patience(5))
         assert_is_the_tone(await said(voice, TEXT))
         assert elevenlabs.asked_for == asked_for
         assert_is_the_tone(await said(voice, TEXT))
@@ -330,7 +331,7 @@ async def test_a_plan_without_any_form_of_ours_is_a_refusal(
     elevenlabs.formats = ()
     async with parts() as built:
         dialect = ElevenLabsDialect(SecretStr(KEY), elevenlabs.url)
-        failed = await failure(HttpVoice(dialect, built, first_audio_s=5))
+        failed = await failure(HttpVoice(dialect, built, Patience(5)))
     assert failed.vendor_code == "output_format_not_allowed"
 
 
@@ -339,7 +340,7 @@ async def test_mulaw_is_not_touched(elevenlabs: ElevenLabsTtsEmulator) -> None:
     elevenlabs.will(Give(every_code, pieces=7))
     async with parts() as built:
         dialect = ElevenLabsDialect(SecretStr(KEY), elevenlabs.url)
-        assert await said(HttpVoice(dialect, built, first_audio_s=5)) == every_code
+        assert await said(HttpVoice(dialect, built, Patience(5))) == every_code
 
 
 @pytest.mark.parametrize(
@@ -362,6 +363,6 @@ async def test_a_language_is_told_to_models_that_take_one(
         dialect = ElevenLabsDialect(
             SecretStr(KEY), elevenlabs.url, "voice-of-test", model, own, options
         )
-        await said(HttpVoice(dialect, built, first_audio_s=5), TEXT, language=of_order)
+        await said(HttpVoice(dialect, built, Patience(5)), TEXT, language=of_order)
     expected = {"text": TEXT, "model_id": model, **options}
     assert elevenlabs.requests == [{**expected, "language_code": sent} if sent else expected]

@@ -6,26 +6,21 @@ import asyncio
 import logging
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
 import aiohttp
 import msgspec
 
-from openclaw_voice_call.audio.formats import Encoding, RawFormat, TelephonyStream
-from openclaw_voice_call.errors import SpeechFailed, UnsupportedAudio
-from openclaw_voice_call.interfaces.media import BYTES_PER_MS
+from openclaw_voice_call.audio.formats import Encoding, RawFormat
+from openclaw_voice_call.errors import SpeechFailed
 from openclaw_voice_call.interfaces.speech import SpeechOrder
+from openclaw_voice_call.speech.spoken import CHUNK_BYTES, Patience, failed, spoken
 from openclaw_voice_call.speech.voice_setup import VoiceParts
 
 log = logging.getLogger(__name__)
 
-CHUNK_BYTES: Final = 16_384
-"""Of an answer, converted at once: a third of a second at 24 kHz."""
-STALL_S: Final = 5.0
-"""How long audio that has begun may fail to go on."""
-LONGEST_AUDIO_S: Final = 600
-"""A sentence that is longer is no sentence."""
 ERROR_BYTES: Final = 16_384
 """Of a refusal's body, all that is read."""
 WARM_UP_S: Final = 3.0
@@ -98,32 +93,24 @@ class HttpVoiceMaker:
     """Implements `VoiceMaker`."""
 
     dialect: SpeechDialect
-    first_audio_s: float
+    patience: Patience
 
     @property
     def name(self) -> str:
         return self.dialect.name
 
     def build(self, parts: VoiceParts) -> HttpVoice:
-        return HttpVoice(self.dialect, parts, first_audio_s=self.first_audio_s)
+        return HttpVoice(self.dialect, parts, self.patience)
 
 
 class HttpVoice:
     """Implements `TextToSpeech`. Keeps which form of audio the vendor gives, and nothing else."""
 
-    def __init__(
-        self,
-        dialect: SpeechDialect,
-        parts: VoiceParts,
-        *,
-        first_audio_s: float,
-        stall_s: float = STALL_S,
-    ) -> None:
+    def __init__(self, dialect: SpeechDialect, parts: VoiceParts, patience: Patience) -> None:
         self._dialect = dialect
         self._session = parts.session
         self._clock = parts.clock
-        self._first_audio_s = first_audio_s
-        self._stall_s = stall_s
+        self._patience = patience
         self._form = 0
         self._used_at = float("-inf")
 
@@ -133,25 +120,20 @@ class HttpVoice:
 
     async def speak(self, order: SpeechOrder) -> AsyncGenerator[bytes, None]:
         """One request. Its first audio must come in time, and so must what follows."""
-        deadline = asyncio.get_running_loop().time() + self._first_audio_s
+        deadline = self._patience.deadline()
         response, form = await self._answer(order, deadline)
-        left = LONGEST_AUDIO_S * 1000 * BYTES_PER_MS
-        begun = False
+        audio = spoken(
+            self.name,
+            lambda: response.content.read(CHUNK_BYTES),
+            _declared(response, form),
+            self._patience,
+            deadline,
+            broken=aiohttp.ClientError,
+        )
         try:
-            audio = TelephonyStream(_declared(response, form))
-            complete = False
-            while not complete:
-                raw = await self._read(response, None if begun else deadline)
-                complete = not raw
-                mulaw = self._converted(audio, raw, begun)
-                left -= len(mulaw)
-                if left < 0:
-                    raise self._failed("does not stop speaking", "endless", partial=True)
-                if mulaw:
-                    begun = True
+            async with aclosing(audio):
+                async for mulaw in audio:
                     yield mulaw
-            if not begun:
-                raise self._failed("gave no audio", "empty")
         finally:
             # Before its end, this is how a vendor learns that nobody listens any more.
             response.close()
@@ -197,9 +179,10 @@ class HttpVoice:
                     # Other sentences may have learned the same meanwhile.
                     self._form = max(self._form, asked + 1)
         except TimeoutError:
-            raise self._late() from None
+            raise self._patience.late(self.name) from None
         except aiohttp.ClientError as exc:
-            raise self._failed(f"cannot be reached ({type(exc).__name__})", "unreachable") from None
+            text = f"cannot be reached ({type(exc).__name__})"
+            raise failed(self.name, text, "unreachable") from None
 
     async def _post(self, request: SpeechRequest) -> aiohttp.ClientResponse:
         try:
@@ -217,35 +200,6 @@ class HttpVoice:
             headers={**request.headers, "Content-Type": "application/json"},
             timeout=aiohttp.ClientTimeout(total=None),
             allow_redirects=False,
-        )
-
-    async def _read(self, response: aiohttp.ClientResponse, deadline: float | None) -> bytes:
-        """The next bytes, empty at the end; `deadline` is None once there was audio."""
-        until = deadline or asyncio.get_running_loop().time() + self._stall_s
-        try:
-            async with asyncio.timeout_at(until):
-                return await response.content.read(CHUNK_BYTES)
-        except TimeoutError:
-            if deadline is not None:
-                raise self._late() from None
-            text = f"fell silent for {self._stall_s:g} s"
-            raise self._failed(text, "stalled", partial=True) from None
-        except aiohttp.ClientError as exc:
-            text = f"broke off ({type(exc).__name__})"
-            raise self._failed(text, "broken", partial=deadline is None) from None
-
-    def _converted(self, audio: TelephonyStream, raw: bytes, begun: bool) -> bytes:
-        try:
-            return audio.feed(raw) if raw else audio.finish()
-        except UnsupportedAudio as exc:
-            raise self._failed(f"gave {exc.found}", exc.code, partial=begun) from None
-
-    def _late(self) -> SpeechFailed:
-        return self._failed(f"gave no audio within {self._first_audio_s:g} s", "timeout")
-
-    def _failed(self, what: str, code: str, *, partial: bool = False) -> SpeechFailed:
-        return SpeechFailed(
-            f"{self.name} {what}", vendor=self.name, vendor_code=code, partial=partial
         )
 
     def _refused(self, status: int, told: Told, order: SpeechOrder) -> SpeechFailed:

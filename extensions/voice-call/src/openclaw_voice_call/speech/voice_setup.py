@@ -13,6 +13,7 @@ from openclaw.sdk import Clock, finding
 from openclaw_voice_call.config.base import Section, unresolved_reference
 from openclaw_voice_call.config.fallbacks import FALLBACKS
 from openclaw_voice_call.interfaces.speech import TextToSpeech
+from openclaw_voice_call.speech.spoken import Patience
 
 _Settings = TypeVar("_Settings", bound=Section)
 
@@ -50,8 +51,7 @@ class VoiceSources:
     environ: Mapping[str, str] = field(repr=False)
     find_program: Callable[[str], str | None]
     """Where a program is, None if it is not installed."""
-    first_audio_s: float
-    """How long a sentence may take to begin."""
+    patience: Patience
 
     def value(self, vendor: str, key: str, written: str | None) -> str | None:
         """A setting: as it is written, else from the environment.

@@ -6,12 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from openclaw.sdk import host_tts_settings
+import aiohttp
+
+from openclaw.sdk import Clock, TaskOwner, host_tts_settings
 from openclaw_voice_call.config.base import BASE_PATH
 from openclaw_voice_call.config.speech import TtsConfig
-from openclaw_voice_call.interfaces.speech import TextToSpeech
+from openclaw_voice_call.errors import NotConfigured
+from openclaw_voice_call.speech.cached_voice import CachedVoice
 from openclaw_voice_call.speech.elevenlabs.tts import ElevenLabsVoices
+from openclaw_voice_call.speech.espeak.tts import EspeakVoices
 from openclaw_voice_call.speech.openai.tts import OpenAiVoices
+from openclaw_voice_call.speech.scripted.tts import ScriptedVoices
+from openclaw_voice_call.speech.spoken import Patience
 from openclaw_voice_call.speech.voice_chain import VoiceChain
 from openclaw_voice_call.speech.voice_setup import (
     Unusable,
@@ -24,6 +30,8 @@ from openclaw_voice_call.speech.voice_setup import (
 VENDORS: Final[Sequence[VoiceVendor]] = (
     OpenAiVoices(),
     ElevenLabsVoices(),
+    EspeakVoices(),
+    ScriptedVoices(),
 )
 """In the order in which they stand in for each other."""
 NOT_FOR_TELEPHONES: Final[Mapping[str, str]] = {
@@ -70,9 +78,8 @@ def resolve_voice(
     own = tts.model_dump(by_alias=True, exclude_unset=True)
     merged = host_tts_settings(host_config, own)
     providers = _tree(merged.get("providers"))
-    sources = VoiceSources(
-        environ, find_program, _number(merged.get("timeoutMs"), FIRST_AUDIO_MS) / 1000
-    )
+    patience = Patience(_number(merged.get("timeoutMs"), FIRST_AUDIO_MS) / 1000)
+    sources = VoiceSources(environ, find_program, patience)
     chosen = _chosen(merged)
     vendors = sorted(VENDORS, key=lambda vendor: vendor.id != chosen)
     if vendors[0].id == chosen and not vendors[0].stands_in:
@@ -97,10 +104,16 @@ def resolve_voice(
     )
 
 
-def build_voice(plan: VoicePlan, parts: VoiceParts) -> TextToSpeech:
-    """The voice of all calls. `plan` must have no problem."""
+def build_voice(
+    plan: VoicePlan, *, session: aiohttp.ClientSession, clock: Clock, tasks: TaskOwner
+) -> CachedVoice:
+    """The voice of all calls. Raises NotConfigured when `plan` has a problem."""
+    if plan.problem is not None:
+        raise NotConfigured([plan.problem])
+    parts = VoiceParts(session, clock)
     voices = [maker.build(parts) for maker in plan.makers]
-    return VoiceChain(voices, parts.clock, max_text_length=plan.max_text_length)
+    chain = VoiceChain(voices, clock, max_text_length=plan.max_text_length)
+    return CachedVoice(chain, clock, tasks)
 
 
 def _chosen(merged: Mapping[str, object]) -> str | None:

@@ -118,7 +118,7 @@ class ElevenLabsVoices:
                 language=settings.language_code,
                 options=_options(settings),
             ),
-            sources.first_audio_s,
+            sources.patience,
         )
 
 

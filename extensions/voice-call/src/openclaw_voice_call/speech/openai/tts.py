@@ -102,7 +102,7 @@ class OpenAiVoices:
                 speed=settings.speed,
                 instructions=settings.instructions,
             ),
-            sources.first_audio_s,
+            sources.patience,
         )
 
 
