@@ -118,6 +118,7 @@ class Talker:
         if self._quiet_ms < self.person.replies_after_ms:
             return None
         if self.person.leaves(self.turn, self._understood()):
+            self._listen_anew()
             return Leave()
         return self._next_line()
 

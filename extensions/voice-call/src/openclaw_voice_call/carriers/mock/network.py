@@ -132,12 +132,12 @@ class PhoneNetwork:
         self.line(leg).verbs.put_nowait((script, verb))
 
     def open_stream(self, leg: CarrierCallId, number: int, url: str) -> None:
-        """Connect the line's live audio to `url`, once for each number.
+        """Connect the line's live audio to `url`; a stream that is open already stays.
 
-        Raises CarrierRefused while another stream is open.
+        Raises CarrierRefused while one of another number is open.
         """
         line = self.line(leg)
-        if line.stream is not None:
+        if line.stream is not None and not line.stream.stopping:
             if line.stream.number != number:
                 raise CarrierRefused("a line of the mock network has one stream at a time")
             return
@@ -229,16 +229,17 @@ class PhoneNetwork:
             await self._send(Spoke(**self._names(line), script=script, text=text, keyed=bool(keys)))
 
     async def _stream(self, line: Line, stream: MediaStream, url: str) -> None:
-        left = False
+        left, detail = False, None
         try:
             left = await stream.run(local_stream_url(url, self._deliver_to()))
         except StreamUnconnected as error:
             detail = str(error)
+        if line.stream is stream:
+            line.stream = None
+        if detail is not None:
             log.warning("mock stream not connected", extra={"leg": line.leg, "detail": detail})
             await self._send(Unconnected(**self._names(line), stream=stream.number, detail=detail))
-        finally:
-            line.stream = None
-        if left and not line.over:
+        elif left and not line.over:
             self._drop(line)
 
     async def _end(self, line: Line, reason: EndReason) -> None:

@@ -78,6 +78,10 @@ class MediaStream:
         self._over = asyncio.Event()
         self._left = False
 
+    @property
+    def stopping(self) -> bool:
+        return self._over.is_set()
+
     def stop(self) -> None:
         """End the stream; `run` then returns."""
         self._over.set()
