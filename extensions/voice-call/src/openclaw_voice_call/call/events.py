@@ -84,6 +84,8 @@ class Heard(msgspec.Struct, frozen=True, tag="heard"):
     continuous: bool = False
     """The carrier reports each sentence as it ends and goes on listening: what follows while the
     agent still thinks belongs to the same turn."""
+    unspoken: int | None = None
+    """The utterance that was about to begin and did not, because the other party was speaking."""
 
 
 class KeyPressed(msgspec.Struct, frozen=True, tag="key-pressed"):

@@ -32,6 +32,7 @@ def heard(draft: Draft, event: ev.Heard) -> None:
     text = event.text.strip()
     if not text or not _is_awaited(record, event.script, continuous=event.continuous):
         return
+    unanswered = None if event.unspoken is None else _take_back(draft, event.unspoken)
     turn = close_turn(draft)
     waiter = record.waiter
     operation = waiter.id if waiter else None
@@ -43,11 +44,11 @@ def heard(draft: Draft, event: ev.Heard) -> None:
         retail(draft)
     elif record.settings.mode is Mode.CONVERSATION:
         # Somebody who goes on speaking while the agent thinks has said one longer thing.
-        before = record.reply
+        before = unanswered or (
+            record.reply.text if record.reply and not record.reply.begun else ""
+        )
         _forget_reply(draft, "superseded")
-        goes_on = before is not None and not before.begun
-        whole = f"{before.text} {text}" if before is not None and goes_on else text
-        _ask(draft, PendingReply(turn, whole, event.keyed))
+        _ask(draft, PendingReply(turn, f"{before} {text}".strip(), event.keyed))
 
 
 def key_pressed(draft: Draft, event: ev.KeyPressed) -> None:
@@ -188,6 +189,27 @@ def _ask(draft: Draft, pending: PendingReply) -> None:
         draft.arm("filler", draft.now + filler_ms / 1000)
     if draft.record.script.speaking:
         retail(draft)
+
+
+def _take_back(draft: Draft, utterance: int) -> str | None:
+    """Words that were about to be spoken are obsolete. Gives what they were the answer to, if not a
+    word of that answer has been heard: it is still to be answered."""
+    record = draft.record
+    verb = record.script.current
+    if not isinstance(verb, Say) or verb.utterance != utterance:
+        return None
+    if verb.speaker not in (Speaker.AGENT, Speaker.SYSTEM):
+        return None
+    drop_unspoken_replies(draft, "superseded")
+    draft.give_up(verb, "superseded", code="superseded")
+    script = draft.record.script
+    draft.set(script=msgspec.structs.replace(script, position=script.position + 1))
+    draft.disarm("say")
+    exchange = record.exchange
+    if exchange is None or exchange.turn != verb.turn or exchange.heard:
+        return None
+    draft.set(exchange=None)
+    return exchange.user_text
 
 
 def _forget_reply(draft: Draft, why: str) -> None:

@@ -228,16 +228,16 @@ class LiveVoice:
 
     def utterance_played(self, utterance: int) -> None:
         self._silent_after(utterance)
-        self._door.tell(ev.UtterancePlayed(utterance))
         self._mouth.played(utterance)
+        self._door.tell(ev.UtterancePlayed(utterance))
 
     def stream_lost(self, number: int, detail: str, *, said: bool) -> None:
         if number != self._stream or self._session is None:
             return
         for say, _, complete in self._mouth.stop():
             if complete:
-                self._door.tell(ev.UtterancePlayed(say.utterance))
                 self._mouth.played(say.utterance)
+                self._door.tell(ev.UtterancePlayed(say.utterance))
         self._lose()
         self._door.tell(ev.StreamClosed(number, detail, said))
 
@@ -273,7 +273,7 @@ class LiveVoice:
         self._look_later()
 
     def _turn_over(self, over: TurnOver) -> None:
-        record = self._door.tell(ev.Heard(over.text, continuous=True))
+        record = self._door.tell(ev.Heard(over.text, continuous=True, unspoken=self._mouth.unbegun))
         if record.reply is not None:
             self._watch.turn_over(record.reply.turn, over.speech_ended, over.final_at)
 
@@ -284,8 +284,8 @@ class LiveVoice:
         self._taker.speaking(self._now(), None)
         for say, heard, complete in cut:
             if complete:
-                self._door.tell(ev.UtterancePlayed(say.utterance))
                 self._mouth.played(say.utterance)
+                self._door.tell(ev.UtterancePlayed(say.utterance))
             else:
                 self._door.tell(ev.UtteranceInterrupted(say.utterance, heard))
                 return

@@ -91,6 +91,13 @@ class Mouth:
         """Whether something could be played that has not been given to the stream."""
         return any(not line.finished for line in self._lines)
 
+    @property
+    def unbegun(self) -> int | None:
+        """The utterance that the script is at, if not a sound of it has been made."""
+        first = self._lines[0] if self._lines else None
+        at_it = first is not None and first.say.utterance == self._current
+        return self._current if first is not None and at_it and not first.begun else None
+
     def line(self, utterance: int) -> Say | None:
         """What an utterance says, while it is listed."""
         return next((each.say for each in self._lines if each.say.utterance == utterance), None)
@@ -207,19 +214,19 @@ class Mouth:
 
     async def _synthesise(self) -> None:
         task = asyncio.current_task()
-        while (line := self._next()) is not None:
+        # What is told may have another task begun in place of this one.
+        while self._task is task and (line := self._next()) is not None:
             self._working = line
             try:
                 await self._speak(line)
                 line.complete = True
             except SpeechFailed as error:
                 line.failure = str(error)
-            if self._task is not task:
-                return
             self._report()
             self.pump()
-        self._working = None
-        self._task = None
+        if self._task is task:
+            self._working = None
+            self._task = None
 
     async def _speak(self, line: _Line) -> None:
         for piece in self._pieces(line.say.text):
