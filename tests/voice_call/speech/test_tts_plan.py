@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -10,8 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openclaw.clock import SystemClock
-from openclaw.tasks import Supervisor
 from openclaw_voice_call.config.speech import TtsConfig
 from openclaw_voice_call.errors import NotConfigured
 from openclaw_voice_call.speech.elevenlabs.tts import ElevenLabsDialect
@@ -299,16 +296,14 @@ def test_whatever_the_host_has_gives_a_plan(host: dict[str, object]) -> None:
 
 
 async def test_without_anybody_nothing_is_built() -> None:
-    tasks = Supervisor("voices", logging.getLogger("voices"))
     async with parts() as built:
         with pytest.raises(NotConfigured, match="nobody can speak"):
-            build_voice(plan({}), session=built.session, clock=SystemClock(), tasks=tasks)
+            build_voice(plan({}), built)
 
 
 @pytest.mark.scenario("F7", "F15")
 async def test_from_the_file_to_the_line_over_the_next_vendor() -> None:
     """The first vendor has no quota, the second gives a header alone, then all is well again."""
-    tasks = Supervisor("voices", logging.getLogger("voices"))
     async with OpenAiTtsEmulator() as first, ElevenLabsTtsEmulator() as second, parts() as built:
         first.will(error(429, "insufficient_quota"))
         second.will(Give(), Give(wav(b"", 24_000)))
@@ -317,11 +312,10 @@ async def test_from_the_file_to_the_line_over_the_next_vendor() -> None:
             "openai": {"apiKey": first.key, "baseUrl": first.base_url},
             "elevenlabs": {"apiKey": second.key, "baseUrl": second.url},
         }
-        voice = build_voice(plan(raw), session=built.session, clock=built.clock, tasks=tasks)
+        voice = build_voice(plan(raw), built)
         audio = await said(voice, "Hello there.")
         assert len(second.requests) == 1
         first.will(Give())
         assert len(await said(voice, "Hello there.")) == pytest.approx(len(audio), abs=80)
         assert (len(first.requests), len(second.requests)) == (2, 2)
         await voice.close()
-    await tasks.close()

@@ -6,13 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import aiohttp
-
-from openclaw.sdk import Clock, TaskOwner, host_tts_settings
+from openclaw.sdk import host_tts_settings
 from openclaw_voice_call.config.base import BASE_PATH
 from openclaw_voice_call.config.speech import TtsConfig
 from openclaw_voice_call.errors import NotConfigured
-from openclaw_voice_call.speech.cached_voice import CachedVoice
 from openclaw_voice_call.speech.elevenlabs.tts import ElevenLabsVoices
 from openclaw_voice_call.speech.espeak.tts import EspeakVoices
 from openclaw_voice_call.speech.openai.tts import OpenAiVoices
@@ -104,16 +101,12 @@ def resolve_voice(
     )
 
 
-def build_voice(
-    plan: VoicePlan, *, session: aiohttp.ClientSession, clock: Clock, tasks: TaskOwner
-) -> CachedVoice:
+def build_voice(plan: VoicePlan, parts: VoiceParts) -> VoiceChain:
     """The voice of all calls. Raises NotConfigured when `plan` has a problem."""
     if plan.problem is not None:
         raise NotConfigured([plan.problem])
-    parts = VoiceParts(session, clock)
     voices = [maker.build(parts) for maker in plan.makers]
-    chain = VoiceChain(voices, clock, max_text_length=plan.max_text_length)
-    return CachedVoice(chain, clock, tasks)
+    return VoiceChain(voices, parts.clock, max_text_length=plan.max_text_length)
 
 
 def _chosen(merged: Mapping[str, object]) -> str | None:

@@ -44,7 +44,8 @@ class ElevenLabsDialect:
     voice_id: str = VOICE_ID
     model: str = MODEL
     language: str | None = None
-    """ISO 639-1; None: the model hears it from the text, or the order says it."""
+    """ISO 639-1; None: the model finds out from the text, which the call's language is not proof
+    of. Models other than those of version 2.5 refuse one, so only their owner gives it."""
     options: Mapping[str, object] = field(default_factory=dict[str, object])
     """Further fields of the request."""
     name: Literal["elevenlabs"] = "elevenlabs"
@@ -60,19 +61,13 @@ class ElevenLabsDialect:
     def request(self, order: SpeechOrder, form: AudioForm) -> SpeechRequest:
         voice = quote(order.voice or self.voice_id, safe="")
         body: dict[str, object] = {"text": order.text, "model_id": self.model, **self.options}
-        if language := self._language(order):
-            body["language_code"] = language
+        if self.language is not None:
+            body["language_code"] = self.language
         return SpeechRequest(
             f"{self.root}/v1/text-to-speech/{voice}/stream?output_format={form.name}",
             {"xi-api-key": self.key.get_secret_value()},
             body,
         )
-
-    def _language(self, order: SpeechOrder) -> str | None:
-        """Models other than those of version 2.5 refuse a language, so only its owner gives one."""
-        if order.language and self.model.endswith("_v2_5"):
-            return order.language.partition("-")[0].lower()
-        return self.language
 
     def told(self, body: bytes) -> Told:
         try:
