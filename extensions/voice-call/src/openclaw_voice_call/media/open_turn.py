@@ -8,6 +8,8 @@ from openclaw_voice_call.media.turns import TurnOver
 
 LONGEST: Final = 8000
 """Characters of a turn; what is more is not kept."""
+_APART_S: Final = 2.0
+"""A sound without words so long before others is a noise."""
 
 
 class OpenTurn:
@@ -22,7 +24,7 @@ class OpenTurn:
         """When the text changed last."""
         self.vendor_ended = False
         """The vendor has ended it already; its words are still to come."""
-        self._likely: set[str] = set()
+        self._told: set[str] = set()
         self._began: float | None = None
         self._ended: float | None = None
         self._first_at = 0.0
@@ -43,10 +45,10 @@ class OpenTurn:
         """When speech was heard in it first; None: only words came."""
         return self._began
 
-    def sound(self, now: float, began: float, pause_s: float) -> None:
-        """Speech. A sound long before the words is not their beginning."""
+    def sound(self, now: float, began: float) -> None:
+        """Speech, in a stretch that began then."""
         if self._began is None or (
-            not self.text and self._ended is not None and now - self._ended > pause_s
+            not self.text and self._ended is not None and began - self._ended > _APART_S
         ):
             self._began = began
         self._ended = now
@@ -63,12 +65,15 @@ class OpenTurn:
             self._finals.append(words)
         self._grow(now)
 
-    def likely(self) -> str | None:
-        """The text, if it has not been told."""
-        return self.text if self.text and self.text not in self._likely else None
+    @property
+    def has_untold(self) -> bool:
+        """Whether the text was not given by `told`."""
+        return bool(self.text) and self.text not in self._told
 
-    def told(self) -> None:
-        self._likely.add(self.text)
+    def told(self) -> str:
+        """The text, which is told now."""
+        self._told.add(self.text)
+        return self.text
 
     def without_partial(self) -> str:
         """Leave the partial out, and give it."""

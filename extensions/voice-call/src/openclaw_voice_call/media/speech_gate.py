@@ -18,8 +18,8 @@ _QUIETEST_SPEECH_DBFS: Final = -42.0
 _LOUDEST_NOISE_DBFS: Final = -33.0
 """Noise is not taken to be louder, so that speech at a normal level is always above it."""
 _ABOVE_NOISE_DB: Final = 9.0
-_NOISE_BLOCK: Final = 50
-_NOISE_BLOCKS: Final = 3
+_NOISE_BLOCK: Final = 25
+_NOISE_BLOCKS: Final = 6
 """The noise is the quietest frame of the last 3 s: nobody speaks so long without a gap."""
 
 _PRE_ROLL_FRAMES: Final = 300 // FRAME_MS

@@ -43,15 +43,15 @@ class SpeechMeter:
             self._history = self._history << 1 & self._memory
             return 0
         self._history = (self._history << 1 | 1) & self._memory
-        if self.sounding(now):
-            new_ms = FRAME_MS
-        else:
-            new_ms = self.within(_WINDOW_MS)
-            if new_ms < _ONSET_MS:
-                return 0
+        near_ms = self.within(_WINDOW_MS)
+        if near_ms < _ONSET_MS:
+            return 0
+        new_ms = FRAME_MS
+        if not self.sounding(now):
             oldest = (self._history & _ONSET_MASK).bit_length() - 1
             self.began = now - oldest * FRAME_MS / 1000
             self.stretch_ms = 0
+            new_ms = near_ms
         self.ended = now
         self.stretch_ms += new_ms
         return new_ms

@@ -11,8 +11,8 @@ class TurnSettings(msgspec.Struct, frozen=True, kw_only=True):
     """All times in ms. Zero means no waiting, unless it says otherwise."""
 
     barge_in_ms: int = 200
-    """Speech that interrupts us, gathered within this time and half as much again. With less than
-    180, a cough of 150 ms can do it; with 0, the first frame of speech does."""
+    """Speech that interrupts us, gathered within two and a half times as long: words have gaps.
+    With less than 180, a cough of 150 ms can do it; with 0, the first frame of speech does."""
     end_silence_ms: int = 800
     """Silence that ends a turn whose words are final, where the vendor does not end it before."""
     settle_ms: int = 200
