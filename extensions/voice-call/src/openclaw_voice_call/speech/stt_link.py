@@ -1,0 +1,164 @@
+"""One connection to a recogniser, from dialling to its end."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import Future
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from openclaw.sdk import Clock
+from openclaw_voice_call.speech.backlog import Backlog
+from openclaw_voice_call.speech.stt_protocol import (
+    Message,
+    Reading,
+    Ready,
+    SttProtocol,
+    Trouble,
+)
+from openclaw_voice_call.speech.stt_socket import Dial, SttSocket
+
+CHUNK_BYTES: Final = 320
+"""40 ms: fewer messages, and words no later than a person would notice."""
+CATCH_UP_BYTES: Final = 1600
+"""What a message holds at most when there is more to send."""
+
+
+class SttLink:
+    """`ready` is done when audio may flow, `ended` when the connection is over, with the reason.
+
+    Audio is sent from the backlog that `take_over` gives. Readings go to `hear` in their order, the
+    link beside them, so that those of a link that is no longer in use can be told apart.
+    """
+
+    def __init__(
+        self,
+        protocol: SttProtocol,
+        dial: Dial,
+        clock: Clock,
+        hear: Callable[[SttLink, Reading], None],
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.protocol = protocol
+        self.ready: Future[None] = loop.create_future()
+        self.ended: Future[Trouble] = loop.create_future()
+        self.ready_at = 0.0
+        self.sending_since: float | None = None
+        """Since when the network takes no more, None while it does."""
+        self._dial = dial
+        self._clock = clock
+        self._hear = hear
+        self._backlog: Backlog | None = None
+        self._waiting: Future[bool] | None = None
+        self._orders: deque[Message] = deque()
+
+    async def run(self, ready_within_s: float) -> None:
+        """Connect and work until the end, whoever brings it about."""
+        late = Trouble("timeout", f"not ready within {ready_within_s:g} s")
+        deadline = self._clock.call_later(
+            ready_within_s, lambda: None if self.ready.done() else self.end(late)
+        )
+        try:
+            async with asyncio.TaskGroup() as group:
+                work = group.create_task(self._work(group))
+                await asyncio.wait({self.ended})
+                work.cancel()
+        finally:
+            deadline.cancel()
+            self.end(Trouble("closed", "given up"))
+
+    def take_over(self, backlog: Backlog) -> None:
+        """Send this audio from now on."""
+        self._backlog = backlog
+        self.wake()
+
+    def wake(self) -> None:
+        """There is more to send."""
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(True)
+
+    def end(self, trouble: Trouble) -> None:
+        """Be over, for this reason; only the first one counts."""
+        if not self.ended.done():
+            self._backlog = None
+            self.ended.set_result(trouble)
+
+    async def until_ready(self) -> Trouble | None:
+        """None when it is ready."""
+        await asyncio.wait({self.ready, self.ended}, return_when=asyncio.FIRST_COMPLETED)
+        return self.ended.result() if self.ended.done() else None
+
+    async def _work(self, group: asyncio.TaskGroup) -> None:
+        socket = await self._dial(self.protocol)
+        if isinstance(socket, Trouble):
+            self.end(socket)
+            return
+        self._orders.extend(self.protocol.opening)
+        if self.protocol.ready_when_open:
+            self._be_ready()
+        writing = group.create_task(self._write(socket))
+        try:
+            while not isinstance(message := await socket.receive(), Trouble):
+                for reading in self.protocol.read(message):
+                    self._take(reading)
+            self.end(message)
+        finally:
+            writing.cancel()
+            await socket.close()
+
+    def _take(self, reading: Reading) -> None:
+        if self.ended.done():
+            return
+        if isinstance(reading, Ready):
+            self._be_ready()
+        else:
+            self._hear(self, reading)
+
+    def _be_ready(self) -> None:
+        if not self.ready.done():
+            self.ready_at = self._clock.monotonic()
+            self.ready.set_result(None)
+
+    async def _write(self, socket: SttSocket) -> None:
+        while True:
+            message = self._next_message()
+            if message is None:
+                if await self._rest():
+                    continue
+                message = self.protocol.keep_alive()
+            self.sending_since = self._clock.monotonic()
+            trouble = await socket.send(message)
+            self.sending_since = None
+            if trouble is not None:
+                self.end(trouble)
+                return
+
+    def _next_message(self) -> Message | None:
+        if self._orders:
+            return self._orders.popleft()
+        backlog = self._backlog
+        if backlog is None:
+            return None
+        mulaw = backlog.take(CHUNK_BYTES, CATCH_UP_BYTES)
+        if mulaw:
+            return self.protocol.audio(mulaw)
+        if backlog.finish_due():
+            self._orders.extend(self.protocol.finish_turn())
+            return self._orders.popleft() if self._orders else None
+        return None
+
+    async def _rest(self) -> bool:
+        """Wait for something to send; False when it is time for a sign of life."""
+        waiting: Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting = waiting
+        within = self.protocol.keep_alive_s
+        if within is None:
+            return await waiting
+        timer = self._clock.call_later(
+            within, lambda: None if waiting.done() else waiting.set_result(False)
+        )
+        try:
+            return await waiting
+        finally:
+            timer.cancel()
