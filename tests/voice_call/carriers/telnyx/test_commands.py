@@ -171,6 +171,12 @@ def test_live_audio_is_asked_for_both_ways_in_mu_law() -> None:
     assert state == ClientState(CALL, "connectstream", 3, 1)
 
 
+@pytest.mark.parametrize("legs", ["both", "self", "opposite"])
+def test_who_hears_a_stream_is_a_setting(legs: str) -> None:
+    command = commands.perform(order(ConnectStream(1)), LINKS, target_legs=legs)
+    assert command.body["stream_bidirectional_target_legs"] == legs
+
+
 def test_a_stream_is_opened_once_whatever_script_asks_for_it() -> None:
     ids = {
         commands.perform(order(ConnectStream(number), script, call=call), LINKS).body["command_id"]

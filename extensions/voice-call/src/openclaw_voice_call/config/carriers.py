@@ -43,6 +43,8 @@ class TelnyxConfig(Section):
     """The account's public key, base64 or PEM: webhooks are verified with it. Not a secret."""
     base_url: Maybe[HttpUrl] = None
     """Where the REST API is. Unset: Telnyx's own host."""
+    stream_target_legs: Literal["both", "self", "opposite"] = "both"
+    """Which legs of a call hear our live audio: for calls that hear nothing of it."""
 
 
 class PlivoConfig(Section):

@@ -60,6 +60,9 @@ class TelnyxSettings:
     base_url: str = DEFAULT_BASE_URL
     ring_timeout_ms: int = 30_000
     max_duration_ms: int = 300_000
+    stream_target_legs: str = "both"
+    """Which legs hear what we send on a media stream. A call with us has one leg only, and Telnyx
+    does not say whether that one is `self` or `opposite`."""
     end_silence_ms: int = 800
 
 

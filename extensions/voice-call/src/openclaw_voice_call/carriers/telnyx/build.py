@@ -20,6 +20,7 @@ def build(setup: CarrierSetup) -> TelnyxCarrier:
         connection_id=account.connection_id,
         public_key=account.public_key,
         base_url=config.telnyx.base_url or DEFAULT_BASE_URL,
+        stream_target_legs=config.telnyx.stream_target_legs,
         ring_timeout_ms=config.ring_timeout_ms,
         max_duration_ms=config.max_duration_seconds * 1000,
         end_silence_ms=config.silence_timeout_ms,

@@ -137,7 +137,9 @@ class TelnyxCarrier(Carrier):
         await self._api.command(leg.carrier_call_id, commands.reject(leg, reason))
 
     async def perform(self, leg: LegOrder, order: Perform) -> float | None:
-        command = commands.perform(order, self._links)
+        command = commands.perform(
+            order, self._links, target_legs=self._settings.stream_target_legs
+        )
         try:
             await self._api.command(leg.carrier_call_id, command)
         except CarrierRefused as exc:

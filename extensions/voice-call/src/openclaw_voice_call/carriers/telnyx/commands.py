@@ -41,10 +41,6 @@ KEY_GAP_MS: Final = 100
 """Assumed pause between two keys, which Telnyx does not document."""
 PAUSES_MS: Final[Mapping[str, int]] = {"w": 500, "W": 1000}
 
-STREAM_TARGET_LEGS: Final = "both"
-"""Which legs hear what we send. A call with us has one leg only, and Telnyx does not say whether
-that one is `self` or `opposite`."""
-
 DEFAULT_LANGUAGE: Final = "en"
 DEFAULT_VOICE: Final = "AWS.Polly.Joanna-Neural"
 PLAIN_VOICES: Final = frozenset({"female", "male"})
@@ -122,8 +118,8 @@ def hang_up() -> Command:
     return Command("hangup", {})
 
 
-def perform(order: Perform, links: CallLinks) -> Command:
-    """The command of a verb.
+def perform(order: Perform, links: CallLinks, *, target_legs: str = "both") -> Command:
+    """The command of a verb. `target_legs`: who hears a media stream, of `both|self|opposite`.
 
     Raises CarrierRefused for one that Telnyx has none for; NotSupported for `ConnectStream` when
     live audio is switched off.
@@ -138,7 +134,7 @@ def perform(order: Perform, links: CallLinks) -> Command:
             return _command("send_dtmf", order, body)
         case ConnectStream(number=number):
             ticket = StreamTicket(order.call_id, number)
-            body = _stream(links.stream_url(ticket))
+            body = _stream(links.stream_url(ticket), target_legs)
             # By its number, for a stream is opened once, whatever script asks for it.
             named = {"command_id": command_id(order.call_id, "streaming_start", str(number))}
             return Command("streaming_start", {**body, "client_state": _state(order), **named})
@@ -280,7 +276,7 @@ def _recogniser(line: LineSettings) -> Mapping[str, object]:
     }
 
 
-def _stream(url: str) -> Mapping[str, object]:
+def _stream(url: str, target_legs: str) -> Mapping[str, object]:
     """Mu-law both ways, as it is on the line: the default mode takes MP3 files only."""
     return {
         "stream_url": url,
@@ -289,7 +285,7 @@ def _stream(url: str) -> Mapping[str, object]:
         "stream_bidirectional_mode": "rtp",
         "stream_bidirectional_codec": "PCMU",
         "stream_bidirectional_sampling_rate": 8000,
-        "stream_bidirectional_target_legs": STREAM_TARGET_LEGS,
+        "stream_bidirectional_target_legs": target_legs,
     }
 
 
