@@ -9,20 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openclaw_voice_call.carriers.polly import polly_name
 from openclaw_voice_call.config.speech import TtsConfig
 from openclaw_voice_call.errors import NotConfigured
+from openclaw_voice_call.interfaces.speech import NativeVoice
 from openclaw_voice_call.speech.elevenlabs.tts import ElevenLabsDialect
 from openclaw_voice_call.speech.espeak.tts import EspeakSettings
 from openclaw_voice_call.speech.http_voice import HttpVoiceMaker
-from openclaw_voice_call.speech.openai.tts import OpenAiDialect
+from openclaw_voice_call.speech.openai.tts import SOUNDS_LIKE, OpenAiDialect
 from openclaw_voice_call.speech.scripted.tts import ScriptedSettings
 from openclaw_voice_call.speech.voice_setup import VoiceMaker
-from openclaw_voice_call.speech.voices import VoicePlan, build_voice, resolve_voice
+from openclaw_voice_call.speech.voices import VoicePlan, build_voice, native_voice, resolve_voice
 from tests.emulators.speech.elevenlabs_tts import ElevenLabsTtsEmulator
 from tests.emulators.speech.openai_tts import OpenAiTtsEmulator, error
 from tests.emulators.speech.tts_server import Give, wav
 from tests.secrecy import MARK, secret
-from tests.voice_call.speech.voices import parts, plan, said
+from tests.voice_call.speech.voices import parts, plan, said, tts
 
 _T = TypeVar("_T")
 
@@ -319,3 +321,41 @@ async def test_from_the_file_to_the_line_over_the_next_vendor() -> None:
         assert len(await said(voice, "Hello there.")) == pytest.approx(len(audio), abs=80)
         assert (len(first.requests), len(second.requests)) == (2, 2)
         await voice.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "polly"),
+    [
+        ("alloy", "Joanna"),
+        ("echo", "Matthew"),
+        ("fable", "Amy"),
+        ("onyx", "Brian"),
+        ("nova", "Salli"),
+        ("shimmer", "Kimberly"),
+    ],
+)
+def test_a_carriers_own_voice_sounds_like_the_chosen_one(name: str, polly: str) -> None:
+    found = native_voice(tts({"openai": {"voice": name}}), {})
+    assert found is not None
+    assert polly_name(found) == polly
+    assert native_voice(tts({}), {"tts": {"openai": {"speakerVoice": name}}}) == found
+
+
+@pytest.mark.parametrize(
+    ("raw", "host"),
+    [
+        ({}, {}),
+        ({"openai": {"voice": "af_heart"}}, {}),
+        ({"provider": "elevenlabs", "openai": {"voice": "alloy"}}, {}),
+        ({}, {"tts": {"openai": {"voice": 5}}}),
+    ],
+)
+def test_a_voice_that_is_not_known_leaves_the_choice_to_the_carrier(
+    raw: Mapping[str, object], host: Mapping[str, object]
+) -> None:
+    assert native_voice(tts(raw), host) is None
+
+
+def test_every_known_voice_has_a_counterpart() -> None:
+    assert all(polly_name(each) for each in SOUNDS_LIKE.values())
+    assert polly_name(NativeVoice("female", "tlh")) is None

@@ -6,7 +6,7 @@ Audio is G.711 mu-law, 8000 Hz, mono, without header, on both ways.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -88,6 +88,16 @@ class SpeechOrder(msgspec.Struct, frozen=True):
     text: str
     language: str | None = None
     voice: str | None = None
+
+
+class NativeVoice(msgspec.Struct, frozen=True):
+    """A carrier's own voice, described so that each carrier can find one of its own."""
+
+    gender: Literal["female", "male"]
+    language: str = "en-US"
+    """BCP 47."""
+    number: int = 0
+    """Which of those that fit, so that two different voices stay different."""
 
 
 class TextToSpeech(Protocol):

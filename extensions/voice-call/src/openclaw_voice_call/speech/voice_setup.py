@@ -12,7 +12,7 @@ from pydantic import SecretStr, ValidationError
 from openclaw.sdk import Clock, finding
 from openclaw_voice_call.config.base import Section, unresolved_reference
 from openclaw_voice_call.config.fallbacks import FALLBACKS
-from openclaw_voice_call.interfaces.speech import TextToSpeech
+from openclaw_voice_call.interfaces.speech import NativeVoice, TextToSpeech
 from openclaw_voice_call.speech.spoken import Patience
 
 _Settings = TypeVar("_Settings", bound=Section)
@@ -92,6 +92,17 @@ class VoiceVendor(Protocol):
 
     def set_up(self, raw: Mapping[str, object], sources: VoiceSources) -> VoiceMaker | Unusable:
         """`raw` is its block, merged over the host's."""
+        ...
+
+
+class Describer(Protocol):
+    """A vendor whose voices are known well enough to name others that sound like them."""
+
+    @property
+    def id(self) -> str: ...
+
+    def sounds_like(self, raw: Mapping[str, object]) -> NativeVoice | None:
+        """What the chosen voice sounds like; None: none was chosen, or it is unknown."""
         ...
 
 

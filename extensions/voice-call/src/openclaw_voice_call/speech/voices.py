@@ -10,6 +10,7 @@ from openclaw.sdk import host_tts_settings
 from openclaw_voice_call.config.base import BASE_PATH
 from openclaw_voice_call.config.speech import TtsConfig
 from openclaw_voice_call.errors import NotConfigured
+from openclaw_voice_call.interfaces.speech import NativeVoice
 from openclaw_voice_call.speech.elevenlabs.tts import ElevenLabsVoices
 from openclaw_voice_call.speech.espeak.tts import EspeakVoices
 from openclaw_voice_call.speech.openai.tts import OpenAiVoices
@@ -17,6 +18,7 @@ from openclaw_voice_call.speech.scripted.tts import ScriptedVoices
 from openclaw_voice_call.speech.spoken import Patience
 from openclaw_voice_call.speech.voice_chain import VoiceChain
 from openclaw_voice_call.speech.voice_setup import (
+    Describer,
     Unusable,
     VoiceMaker,
     VoiceParts,
@@ -31,6 +33,7 @@ VENDORS: Final[Sequence[VoiceVendor]] = (
     ScriptedVoices(),
 )
 """In the order in which they stand in for each other."""
+DESCRIBERS: Final[Sequence[Describer]] = (OpenAiVoices(),)
 NOT_FOR_TELEPHONES: Final[Mapping[str, str]] = {
     "microsoft": "microsoft (edge) gives MP3 only, which telephone lines do not carry",
 }
@@ -99,6 +102,17 @@ def resolve_voice(
         warnings=tuple(f"{BASE_PATH}.tts: {reason}; {instead} on calls" for reason in refused),
         max_text_length=_number(limit, 0) or None,
     )
+
+
+def native_voice(tts: TtsConfig, host_config: Mapping[str, object]) -> NativeVoice | None:
+    """What a carrier's own voice is to sound like, where live audio is off: like the voice that was
+    chosen for the vendor that would speak. None leaves it to the carrier. Pure."""
+    merged = host_tts_settings(host_config, tts.model_dump(by_alias=True, exclude_unset=True))
+    chosen, providers = _chosen(merged), _tree(merged.get("providers"))
+    for vendor in DESCRIBERS:
+        if chosen in (None, vendor.id):
+            return vendor.sounds_like(_tree(providers.get(vendor.id)))
+    return None
 
 
 def build_voice(plan: VoicePlan, parts: VoiceParts) -> VoiceChain:

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from openclaw_voice_call.audio.formats import PCM_24K
 from openclaw_voice_call.config.speech import OpenAiTts
-from openclaw_voice_call.interfaces.speech import SpeechOrder
+from openclaw_voice_call.interfaces.speech import NativeVoice, SpeechOrder
 from openclaw_voice_call.speech.http_voice import (
     AudioForm,
     HttpVoiceMaker,
@@ -28,6 +28,23 @@ MODEL: Final = "gpt-4o-mini-tts"
 VOICE: Final = "alloy"
 FORMS: Final = (AudioForm("pcm", PCM_24K), AudioForm("wav", PCM_24K))
 """Some compatible servers have no `pcm`."""
+SOUNDS_LIKE: Final[Mapping[str, NativeVoice]] = {
+    "alloy": NativeVoice("female"),
+    "echo": NativeVoice("male"),
+    "fable": NativeVoice("female", "en-GB"),
+    "onyx": NativeVoice("male", "en-GB"),
+    "nova": NativeVoice("female", number=1),
+    "shimmer": NativeVoice("female", number=2),
+    "ash": NativeVoice("male"),
+    "ballad": NativeVoice("male", "en-GB"),
+    "cedar": NativeVoice("male"),
+    "coral": NativeVoice("female"),
+    "marin": NativeVoice("female"),
+    "sage": NativeVoice("female", number=1),
+    "verse": NativeVoice("male"),
+}
+"""What carriers' own voices come near to these, where live audio is off. The first six are the
+original's choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +100,12 @@ class OpenAiVoices:
 
     id: Literal["openai"] = "openai"
     stands_in = True
+
+    def sounds_like(self, raw: Mapping[str, object]) -> NativeVoice | None:
+        settings = read_settings(OpenAiTts, raw)
+        if isinstance(settings, Unusable):
+            return None
+        return SOUNDS_LIKE.get((settings.speaker_voice or settings.voice or "").lower())
 
     def set_up(self, raw: Mapping[str, object], sources: VoiceSources) -> HttpVoiceMaker | Unusable:
         settings = read_settings(OpenAiTts, raw)
