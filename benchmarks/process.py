@@ -63,7 +63,7 @@ class Home:
         """`rest_url` stands for Twilio's API."""
         self.folder = folder
         self.state = folder / "state"
-        self.webhook_port = _free_port()
+        self.webhook_port = free_port()
         self.state.mkdir(parents=True, mode=0o700)
         section = {
             "provider": "twilio",
@@ -80,7 +80,7 @@ class Home:
             "maxConcurrentCalls": 256,
         }
         config = {
-            "gateway": {"port": _free_port(), "auth": {"token": "benchmark-gateway-token"}},
+            "gateway": {"port": free_port(), "auth": {"token": "benchmark-gateway-token"}},
             "models": {"providers": {"scripted": {"default": "Very well."}}},
             "plugins": {"entries": {"voice-call": {"enabled": True, "config": section}}},
         }
@@ -101,21 +101,21 @@ class Home:
         """`openclaw gateway run`, from when it takes webhooks and as long as it is needed."""
         command = (str(OPENCLAW), "gateway", "run")
         output = self.folder / "output.txt"
-        async with _serving(command, self.environ, self.webhook_port, output) as running:
+        async with serving(command, self.environ, self.webhook_port, output) as running:
             yield running
 
 
 @asynccontextmanager
 async def bare_handler(folder: Path) -> AsyncGenerator[Running]:
     """The floor of `bare.py`; its output goes into `folder`."""
-    port = _free_port()
+    port = free_port()
     command = (sys.executable, "-m", "benchmarks.bare", str(port))
-    async with _serving(command, os.environ, port, folder / "bare.txt") as running:
+    async with serving(command, os.environ, port, folder / "bare.txt") as running:
         yield running
 
 
 @asynccontextmanager
-async def _serving(
+async def serving(
     command: Sequence[str], environ: Mapping[str, str], port: int, output: Path
 ) -> AsyncGenerator[Running]:
     """A process, from when it accepts connections on `port` until it has been told to end.
@@ -153,6 +153,6 @@ async def _accepting(process: Process, port: int, output: Path) -> None:
     raise DidNotStart(f"exit status {process.returncode} within {START_S:g} s\n{said}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return int(listening.getsockname()[1])
