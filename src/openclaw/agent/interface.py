@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -30,6 +31,11 @@ class ReplyRequest:
     """Seconds for the whole reply, waiting for a free place and running tools included."""
     tools: bool = True
     """Whether the model may call tools."""
+    spoken: bool = False
+    """The reply is read aloud: tools that send audio into a chat are not offered."""
+    tools_after: asyncio.Event | None = None
+    """Tools wait until this is set, so that a reply begun on a guess has no effects before the
+    guess is confirmed. The wait counts towards `timeout_s`."""
 
 
 class ReplyRun(Protocol):

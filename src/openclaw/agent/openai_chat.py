@@ -17,6 +17,7 @@ from pydantic_ai import (
     PartStartEvent,
     TextPart,
     TextPartDelta,
+    ToolCallPart,
     UsageLimits,
     UserPromptPart,
 )
@@ -100,10 +101,14 @@ class OpenAIChatReply:
                 async for event in events:
                     match event:
                         case PartStartEvent(part=TextPart(content=text)):
-                            # What was said before a tool call must not run into what comes after.
+                            # What was said before must not run into what comes after.
                             if text_before:
                                 yield "\n"
                             text_before = True
+                        case PartStartEvent(part=ToolCallPart()) if text_before:
+                            # Who reads along shall not wait for the tool to know that a sentence
+                            # has ended.
+                            text_before, text = False, "\n"
                         case PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
                             pass
                         case _:

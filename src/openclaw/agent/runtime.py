@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncGenerator, Mapping
+from functools import partial
 from pathlib import Path
 
 from openclaw.agent.answering import Answering
@@ -149,7 +150,8 @@ class AgentRuntime:
         except TimeoutError as exc:
             raise ModelTimeout(str(refs[0]), request.timeout_s) from exc
         try:
-            await Answering(self._models, self._use, emit, deadline).ask(refs, prompt)
+            use = partial(self._use, request.tools_after)
+            await Answering(self._models, use, emit, deadline).ask(refs, prompt)
         finally:
             self._places.release()
 
@@ -162,11 +164,19 @@ class AgentRuntime:
             history = ()
         # A turn that is answered again, after a restart, does not follow itself.
         earlier = tuple(m for m in history if m.turn != request.turn_key)
-        allowed = (t for t in self._tools if self._settings.may_use(request.agent_id, t.name))
-        tools = tuple(allowed) if request.tools else ()
+        tools = tuple(tool for tool in self._tools if self._offers(request, tool))
         return Prompt(request.system_prompt, earlier, request.text, tools)
 
-    async def _use(self, tool: Tool, arguments: Mapping[str, object]) -> ToolResult:
+    def _offers(self, request: ReplyRequest, tool: Tool) -> bool:
+        if not request.tools or (request.spoken and tool.audio_to_chat):
+            return False
+        return self._settings.may_use(request.agent_id, tool.name)
+
+    async def _use(
+        self, after: asyncio.Event | None, tool: Tool, arguments: Mapping[str, object]
+    ) -> ToolResult:
+        if after is not None:
+            await after.wait()
         results: list[ToolResult] = []
 
         async def work() -> None:

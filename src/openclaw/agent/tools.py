@@ -46,6 +46,8 @@ class Tool:
     schema: Mapping[str, object]
     """JSON schema of the arguments: one flat object, for unions are not portable among models."""
     run: Callable[[Mapping[str, object]], Awaitable[ToolResult]]
+    audio_to_chat: bool = False
+    """It answers by sending audio into a chat, which would never reach somebody on the phone."""
 
 
 class ToolRegistry:

@@ -15,9 +15,9 @@ LIKELY_KEYS: Final = ("text", "message", "reply", "response", "answer", "content
 """Where an object without the contract's key may have its words, the likeliest first."""
 
 _OBJECT_START = re.compile(r'\{\s*(?:"|\})')
-_PAIR: Final = r'"%s"\s*:\s*"((?:[^"\\]|\\.)*)'
+_PAIR: Final = r'"%s"\s*:\s*"((?:[^"\\]|\\.)*)("?)'
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}]', re.DOTALL)
-_CUT_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?$")
+_CUT_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\(?:u[0-9a-fA-F]{0,3})?$")
 _DEEPEST = 3
 
 
@@ -28,13 +28,17 @@ class Contract:
     prose: str
     """The answer with each object replaced by a space."""
     spoken: str | None
-    """What the contract's fields say; None when there is no such field."""
+    """What the contract's fields say, a line each; None when there is no such field."""
     likely: str
     """The likeliest words in objects without that field, else empty."""
 
 
-def take_apart(answer: str, depth: int = 0) -> Contract:
-    """Separate the objects in an answer from its prose. Never raises."""
+def take_apart(answer: str, *, whole: bool = True, depth: int = 0) -> Contract:
+    """Separate the objects in an answer from its prose. Never raises.
+
+    Of an answer that is not `whole` yet, the last field may end within a word; one that is
+    complete ends with a line break.
+    """
     prose: list[str] = []
     spoken: list[str] = []
     likely: list[str] = []
@@ -44,7 +48,8 @@ def take_apart(answer: str, depth: int = 0) -> Contract:
         prose.append(answer[position:start])
         try:
             value, end = _DECODER.raw_decode(answer, start)
-            said, maybe = list(_contract_strings(value)), list(_likely_strings(value))
+            said = [f"{text}\n" for text in _contract_strings(value)]
+            maybe = list(_likely_strings(value))
         except (ValueError, RecursionError):
             position = _end_of_broken(answer, start)
             broken = answer[start:position]
@@ -55,16 +60,22 @@ def take_apart(answer: str, depth: int = 0) -> Contract:
         spoken += said
         likely += maybe
     prose.append(answer[position:])
-    words = " ".join(dict.fromkeys(_unwrapped(text, depth) for text in spoken))
-    return Contract(" ".join(prose), words if spoken else None, likely[0] if likely else "")
+    words = [_unwrapped(text, whole=whole, depth=depth) for text in spoken]
+    if not whole and any(earlier.startswith(words[-1]) for earlier in words[:-1]):
+        # Perhaps the same once more, which is said once.
+        words.pop()
+    said_once = "".join(dict.fromkeys(words))
+    return Contract(" ".join(prose), said_once if spoken else None, likely[0] if likely else "")
 
 
-def _unwrapped(text: str, depth: int) -> str:
+def _unwrapped(text: str, *, whole: bool, depth: int) -> str:
     """The words of a field whose text is JSON again."""
     if depth >= _DEEPEST or not _OBJECT_START.match(text.strip()):
         return text
-    inner = take_apart(text, depth + 1)
-    return inner.likely if inner.spoken is None else inner.spoken
+    inner = take_apart(text, whole=whole, depth=depth + 1)
+    if inner.spoken is not None:
+        return inner.spoken
+    return f"{inner.likely}\n" if whole else ""
 
 
 def _contract_strings(value: object) -> Iterator[str]:
@@ -118,13 +129,13 @@ def _end_of_broken(answer: str, start: int) -> int:
 
 def _broken_strings(text: str, key: str) -> Iterator[str]:
     for match in re.finditer(_PAIR % key, text, re.DOTALL):
-        raw = _CUT_ESCAPE.sub("", match[1])
+        raw = _CUT_ESCAPE.sub(r"\1", match[1])
         try:
             value: object = json.loads(f'"{raw}"', strict=False)
         except ValueError:
             value = raw.replace("\\", "")
         if isinstance(value, str):
-            yield value
+            yield f"{value}\n" if match[2] else value
 
 
 def _is_object(value: object) -> TypeGuard[Mapping[str, object]]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from functools import partial
-from typing import ClassVar, Final
+from typing import Final
 
-from openclaw.sdk import AgentError, Agents, ReplyRequest, TaskOwner
+from openclaw.sdk import AgentError, Agents, ReplyRequest, ReplyRun, TaskOwner
 from openclaw_voice_call.call.facts import Ended, Fact, Interrupted, Said, TurnHeard
 from openclaw_voice_call.call.record import CallRecord, CallSettings, Exchange, PendingReply
 from openclaw_voice_call.call.types import CallId, Direction
 from openclaw_voice_call.conversation.spoken import spoken_text
-from openclaw_voice_call.errors import VoiceCallError
+from openclaw_voice_call.conversation.spoken_reply import FirstToken, ReplyError, SpokenReply
 from openclaw_voice_call.lane import Lane
 
 DEFAULT_PROMPT: Final = (
@@ -21,25 +23,25 @@ DEFAULT_PROMPT: Final = (
     "emoji. Say numbers and dates the way people say them. If something was not understood, ask."
 )
 
+__all__ = ["DEFAULT_PROMPT", "ReplyError", "Responder"]
+
 log = logging.getLogger("openclaw.plugins.voice-call")
-
-
-class ReplyError(VoiceCallError):
-    """The agent gave no answer that can be spoken; `why` is the agent's error code."""
-
-    code: ClassVar[str] = "no_reply"
-
-    def __init__(self, why: str) -> None:
-        super().__init__(f"no reply: {why}")
-        self.why = why
 
 
 class Responder:
     """One for all calls. History is kept per session key, keyed by call and turn."""
 
-    def __init__(self, agents: Agents, tasks: TaskOwner) -> None:
+    def __init__(
+        self,
+        agents: Agents,
+        tasks: TaskOwner,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._agents = agents
         self._tasks = tasks
+        self.monotonic = monotonic
+        """Tells when a token came, in seconds."""
         self._lanes: dict[CallId, Lane] = {}
         self._warm: set[tuple[str | None, str]] = set()
 
@@ -56,22 +58,7 @@ class Responder:
 
     async def reply(self, record: CallRecord, pending: PendingReply) -> str:
         """The agent's answer as words to be spoken. Raises ReplyError."""
-        text = pending.text
-        if pending.keyed:
-            text = f"(pressed the phone keys) {text}"
-        request = ReplyRequest(
-            session_key=record.settings.session_key,
-            agent_id=record.settings.agent_id,
-            turn_key=_turn_key(record, pending.turn),
-            text=text,
-            system_prompt=_prompt(record),
-            model=record.settings.model,
-            timeout_s=record.settings.reply_timeout_ms / 1000,
-        )
-        try:
-            run = self._agents.reply(request)
-        except AgentError as error:
-            raise ReplyError(error.code) from error
+        run = self.run(record, pending.turn, _said(pending))
         try:
             answer = await run.text()
         except AgentError as error:
@@ -82,6 +69,49 @@ class Responder:
         if not words:
             raise ReplyError("model_empty")
         return words
+
+    def sentences(
+        self, record: CallRecord, pending: PendingReply, first_token: FirstToken | None = None
+    ) -> AsyncGenerator[str, None]:
+        """The agent's answer, sentence by sentence while it is written.
+
+        It begins at once; closing the generator stops it. Raises ReplyError, also after some
+        sentences.
+        """
+        return self.spoken(self.run(record, pending.turn, _said(pending)), first_token)
+
+    def spoken(
+        self, run: ReplyRun, first_token: FirstToken | None, token_at: float | None = None
+    ) -> SpokenReply:
+        """The sentences of a reply that was begun with `run`; see `SpokenReply`."""
+        return SpokenReply(
+            run, monotonic=self.monotonic, first_token=first_token, token_at=token_at
+        )
+
+    def run(
+        self,
+        record: CallRecord,
+        turn: int,
+        text: str,
+        *,
+        tools_after: asyncio.Event | None = None,
+    ) -> ReplyRun:
+        """Begin to answer `text`; its tools wait for `tools_after`. Raises ReplyError."""
+        request = ReplyRequest(
+            session_key=record.settings.session_key,
+            agent_id=record.settings.agent_id,
+            turn_key=_turn_key(record, turn),
+            text=text,
+            system_prompt=_prompt(record),
+            model=record.settings.model,
+            timeout_s=record.settings.reply_timeout_ms / 1000,
+            spoken=True,
+            tools_after=tools_after,
+        )
+        try:
+            return self._agents.reply(request)
+        except AgentError as error:
+            raise ReplyError(error.code) from error
 
     def remember(self, record: CallRecord, facts: Sequence[Fact]) -> None:
         """Write what was said and heard into the agent's history, in order, in the background."""
@@ -107,11 +137,12 @@ class Responder:
             self._settle(record, exchange, exchange.heard)
 
     def _remember_ours(self, record: CallRecord, fact: Said | Interrupted) -> None:
-        heard = fact.text if isinstance(fact, Said) else fact.heard
         exchange = record.exchange
         if fact.turn and exchange is not None and exchange.turn == fact.turn:
-            self._settle(record, exchange, heard)
-        elif heard:
+            # An answer of several sentences is several utterances of one turn: the exchange has
+            # what was heard of all of them.
+            self._settle(record, exchange, exchange.heard or "")
+        elif heard := fact.text if isinstance(fact, Said) else fact.heard:
             self._note(record, f"{record.call_id}:say:{fact.utterance}", "assistant", heard)
 
     def _settle(self, record: CallRecord, exchange: Exchange, heard: str) -> None:
@@ -147,6 +178,10 @@ def _prompt(record: CallRecord) -> str:
         other = record.from_number or "a withheld number"
         return f"{prompt}\nThe person called you from {other}."
     return f"{prompt}\nYou called the person at {record.to_number}."
+
+
+def _said(pending: PendingReply) -> str:
+    return f"(pressed the phone keys) {pending.text}" if pending.keyed else pending.text
 
 
 def _turn_key(record: CallRecord, turn: int) -> str:

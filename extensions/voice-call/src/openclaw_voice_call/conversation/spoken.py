@@ -7,6 +7,9 @@ import re
 from typing import Final
 
 from openclaw_voice_call.conversation.contract import take_apart
+from openclaw_voice_call.conversation.lines import certain_lines, words_of_lines
+from openclaw_voice_call.conversation.sentences import one_line, sentence_end
+from openclaw_voice_call.conversation.unfinished import certain
 
 LONGEST: Final = 4000
 """Characters that are spoken at most."""
@@ -56,12 +59,6 @@ _URL = re.compile(
 )
 _MAIL = re.compile(r"<?\bmailto:([^\s<>?]+)(?:\?[^\s<>]*)?>?", re.IGNORECASE)
 
-_RULE_MARKS: Final = "|:-*_="
-_QUOTE = re.compile(r"^[ \t]*(?:>[ \t]?)+")
-_HEADING = re.compile(r"^[ \t]{0,3}#{1,6}[ \t]+(.*)$")
-_BULLET = re.compile(r"^[ \t]*[-*+\u2022\u25aa\u25e6\u2023][ \t]+(?:\[[ xX]\][ \t]+)?")
-_NUMBER = re.compile(r"^[ \t]*\d{1,3}[.)][ \t]+")
-
 _STRONG = re.compile(r"\*{2,}|_{2,}|~~|`+")
 _EMPHASIS = re.compile(r"(?<![\w_])_(?=\S)([^_\n]+)(?<=\S)_(?![\w_])")
 _STAR = re.compile(r"(?<!\s)\*|\*(?!\s)")
@@ -79,7 +76,6 @@ _UNSPEAKABLE = re.compile(
 )
 _EMPTY_BRACKETS = re.compile(r"\(\s*\)|\[\s*\]")
 _LOOSE_STOP = re.compile(r"\s+([.,])(?=\s|$)")
-_SENTENCE_END = re.compile(r"[。！？]|[.!?…][\"'”’»)\]]*(?=\s|\Z)")  # noqa: RUF001
 
 
 def spoken_text(answer: str) -> str:
@@ -89,11 +85,27 @@ def spoken_text(answer: str) -> str:
     Where the answer has JSON objects with a `spoken` field, only those fields count. At most
     `LONGEST` characters, cut at the end of a sentence. Never raises.
     """
+    flow = spoken_flow(answer)
+    if len(flow) > LONGEST:
+        end = 0
+        while (more := sentence_end(flow, end, first=end == 0, ended=True)) and more <= LONGEST:
+            end = more
+        flow = flow[:end]
+    return one_line(flow)
+
+
+def spoken_flow(answer: str, *, whole: bool = True) -> str:
+    """As `spoken_text`, but of any length and with the line breaks between blocks.
+
+    Of an answer that is still being written (not `whole`) only what no continuation can change,
+    save one that ends a reasoning, marks a final answer or has the contract's field after prose.
+    The last word may be a part of one; white space after it says that it is not.
+    """
     text = _without_reasoning(answer[:_LONGEST_ANSWER])
-    parts = take_apart(text)
+    parts = take_apart(text, whole=whole)
     if parts.spoken is not None:
-        return _words(parts.spoken)
-    return _words(parts.prose) or _words(parts.likely)
+        return _flow(parts.spoken, whole=whole)
+    return _flow(parts.prose, whole=whole) or (_flow(parts.likely) if whole else "")
 
 
 def _without_reasoning(text: str) -> str:
@@ -106,13 +118,18 @@ def _without_reasoning(text: str) -> str:
     return " ".join(final) if final else text
 
 
-def _words(text: str) -> str:
+def _flow(text: str, *, whole: bool = True) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if not whole:
+        text = text[: certain(text)]
     outside = _FENCE.sub("\n\n", text)
-    if not _has_words(outside):
+    if whole and not _has_words(outside):
         bodies = (m["body"] for m in _FENCE.finditer(text) if m["language"] in _PROSE_LANGUAGES)
         outside = "\n\n".join(bodies)
-    return _bounded(_folded(_inline(_blocks(_links(outside)))))
+    linked = _links(outside)
+    if not whole:
+        linked = linked[: certain_lines(linked)]
+    return _folded(_inline(words_of_lines(linked)))
 
 
 def _has_words(text: str) -> bool:
@@ -138,51 +155,6 @@ def _host(match: re.Match[str]) -> str:
     return host + stop
 
 
-def _blocks(text: str) -> str:
-    """Lines without the marks of headings, lists, quotes and tables; blocks end like sentences."""
-    lines = text.split("\n")
-    # One line may begin with an ordinal ("3. Oktober"); only several are a list.
-    numbered = sum(1 for line in lines if _NUMBER.match(line)) > 1
-    spoken: list[str] = []
-    ended = False
-    for line in lines:
-        words, is_block = _line(line, numbered=numbered)
-        if not words:
-            ended = True
-            continue
-        if spoken and (ended or is_block):
-            spoken[-1] = _stopped(spoken[-1])
-        spoken.append(words)
-        ended = is_block
-    return "\n".join(spoken)
-
-
-def _line(line: str, *, numbered: bool) -> tuple[str, bool]:
-    """The words of a line, and whether it is a block of its own."""
-    marks = "".join(line.split())
-    if len(marks) > 1 and not marks.strip(_RULE_MARKS):
-        return "", True
-    line = _QUOTE.sub("", line)
-    if line.lstrip().startswith("|") or line.count("|") > 1:
-        cells = (cell.strip() for cell in line.strip().strip("|").split("|"))
-        return ", ".join(cell for cell in cells if cell), True
-    heading = _HEADING.match(line)
-    if heading:
-        words = heading[1].rstrip()
-        bare = words.rstrip("#")
-        return (bare.rstrip() if bare.endswith((" ", "\t")) else words), True
-    bare = _BULLET.sub("", line)
-    if numbered:
-        bare = _NUMBER.sub("", bare)
-    return bare.strip(), bare != line
-
-
-def _stopped(line: str) -> str:
-    """With a full stop, where a block ends without punctuation."""
-    end = line.rstrip("*_~`\"'”’») ")  # noqa: RUF001
-    return line if not end or end[-1] in ".,;:!?…。！？" else f"{line}."  # noqa: RUF001
-
-
 def _inline(text: str) -> str:
     text = _EMOJI.sub(_gap, text)
     text = _UNSPEAKABLE.sub("", text)
@@ -198,15 +170,10 @@ def _gap(emoji: re.Match[str]) -> str:
 
 
 def _folded(text: str) -> str:
-    text = _LOOSE_STOP.sub(r"\1", " ".join(text.split()))
-    return text if _has_words(text) else ""
-
-
-def _bounded(text: str) -> str:
-    if len(text) <= LONGEST:
-        return text
-    head = text[:LONGEST]
-    ends = list(_SENTENCE_END.finditer(head))
-    if ends:
-        return head[: ends[-1].end()]
-    return head.rpartition(" ")[0] or head
+    """With single spaces and line breaks, one of them at the end if there was white space."""
+    lines = (one_line(line) for line in text.split("\n"))
+    words = _LOOSE_STOP.sub(r"\1", "\n".join(line for line in lines if line))
+    if not _has_words(words):
+        return ""
+    after = text[len(text.rstrip()) :]
+    return f"{words}\n" if "\n" in after else f"{words} " if after else words
