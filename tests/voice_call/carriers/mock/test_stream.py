@@ -25,6 +25,7 @@ from openclaw_voice_call.carriers.mock.people import Person, PhoneBook
 from openclaw_voice_call.carriers.mock.voice import espeak, espeak_program
 from openclaw_voice_call.carriers.mock.webhook import decode, read
 from openclaw_voice_call.errors import CarrierRefused, NotSupported
+from openclaw_voice_call.interfaces.carrier import LegState
 from openclaw_voice_call.interfaces.instruction import DialOrder, LegOrder, LineSettings, Perform
 from openclaw_voice_call.interfaces.links import CallLinks
 from openclaw_voice_call.interfaces.media import (
@@ -192,6 +193,8 @@ async def test_a_conversation_with_sound_in_both_ears() -> None:
         assert await house.understands() == "Nine is fine."
         await house.says("Good-bye.")
         assert await house.hears(StreamStopped) == StreamStopped()
+        status = await house.carrier.status(house.order())
+        assert (status.state, status.reason) == (LegState.ENDED, EndReason.COMPLETED)
         ended = await house.until(lambda event: isinstance(event, LineEnded))
         assert isinstance(ended, LineEnded)
         assert ended.reason is EndReason.COMPLETED

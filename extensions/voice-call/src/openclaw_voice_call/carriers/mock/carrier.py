@@ -104,6 +104,8 @@ class MockCarrier:
         try:
             line = self._network.line(leg.carrier_call_id)
         except LineGone:
+            if (reason := self._network.ended(leg.carrier_call_id)) is not None:
+                return LegStatus(LegState.ENDED, reason=reason)
             return LegStatus(LegState.ENDED, reason=EndReason.ERROR, detail="mock line lost")
         return LegStatus(LegState.LIVE, answered=line.up)
 

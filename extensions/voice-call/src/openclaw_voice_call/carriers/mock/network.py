@@ -6,6 +6,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Coroutine
+from functools import partial
 from itertools import count
 from typing import Final
 
@@ -43,6 +44,8 @@ THINKING_MS: Final = 400
 RETRIES: Final = (0.2, 1.0, 3.0)
 DELIVERY_TIMEOUT_S: Final = 10.0
 QUEUED_VERBS: Final = 64
+REMEMBERED: Final = 1000
+"""Lines that are down and of which the network still knows why."""
 CLOSE_S: Final = 2.0
 
 log = logging.getLogger("openclaw.plugins.voice-call")
@@ -92,6 +95,7 @@ class PhoneNetwork:
         self._clock = clock
         self._tasks = tasks
         self._lines: dict[CarrierCallId, Line] = {}
+        self._ended: dict[CarrierCallId, EndReason] = {}
         self._messages = count(1)
         self._running: set[asyncio.Task[None]] = set()
 
@@ -125,6 +129,10 @@ class PhoneNetwork:
             raise LineGone("no such line on the mock network")
         return line
 
+    def ended(self, leg: CarrierCallId) -> EndReason | None:
+        """Why a line is down; None for one that is up, or of which nothing is known any more."""
+        return self._ended.get(leg)
+
     def answer(self, leg: CarrierCallId) -> None:
         self.line(leg).answered.set()
 
@@ -148,6 +156,7 @@ class PhoneNetwork:
             voice=self._voice,
             session=self._session,
             clock=self._clock,
+            leave=partial(self._drop, line),
         )
         self._run("mock stream", self._stream(line, line.stream, url))
 
@@ -162,7 +171,7 @@ class PhoneNetwork:
         self._drop(self.line(leg))
 
     def _drop(self, line: Line) -> None:
-        line.over = True
+        self._forget(line, EndReason.COMPLETED)
         if line.task is not None:
             line.task.cancel()
         self._run("mock hang-up", self._end(line, EndReason.COMPLETED))
@@ -229,9 +238,9 @@ class PhoneNetwork:
             await self._send(Spoke(**self._names(line), script=script, text=text, keyed=bool(keys)))
 
     async def _stream(self, line: Line, stream: MediaStream, url: str) -> None:
-        left, detail = False, None
+        detail = None
         try:
-            left = await stream.run(local_stream_url(url, self._deliver_to()))
+            await stream.run(local_stream_url(url, self._deliver_to()))
         except StreamUnconnected as error:
             detail = str(error)
         if line.stream is stream:
@@ -239,20 +248,25 @@ class PhoneNetwork:
         if detail is not None:
             log.warning("mock stream not connected", extra={"leg": line.leg, "detail": detail})
             await self._send(Unconnected(**self._names(line), stream=stream.number, detail=detail))
-        elif left and not line.over:
-            self._drop(line)
 
     async def _end(self, line: Line, reason: EndReason) -> None:
-        line.over = True
-        if line.stream is not None:
-            line.stream.stop()
-        self._lines.pop(line.leg, None)
+        self._forget(line, reason)
         await self._send(HungUp(**self._names(line), reason=reason))
         person = line.person
         if person.calls_back_after_ms is not None and line.call is not None:
             await self._pass(person.calls_back_after_ms)
             shown_as = person.calls_back_from
             self.call_in(person, person.number if shown_as is None else shown_as)
+
+    def _forget(self, line: Line, reason: EndReason) -> None:
+        """The line is down. Why is remembered for a while, for whoever asks before being told."""
+        line.over = True
+        if self._lines.pop(line.leg, None) is not None:
+            self._ended[line.leg] = reason
+        while len(self._ended) > REMEMBERED:
+            del self._ended[next(iter(self._ended))]
+        if line.stream is not None:
+            line.stream.stop()
 
     async def _pass(self, ms: int) -> None:
         await self._clock.sleep(ms / 1000 / self._speed)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
@@ -66,7 +66,9 @@ class MediaStream:
         voice: Voice,
         session: aiohttp.ClientSession,
         clock: Clock,
+        leave: Callable[[], None],
     ) -> None:
+        """`leave` is called when the person hangs up; whoever is called then stops the stream."""
         self.number = number
         self._leg = leg
         self._talker = talker
@@ -76,7 +78,7 @@ class MediaStream:
         self._heard = PlayBuffer()
         self._mouth = bytearray()
         self._over = asyncio.Event()
-        self._left = False
+        self._leave = leave
 
     @property
     def stopping(self) -> bool:
@@ -86,11 +88,8 @@ class MediaStream:
         """End the stream; `run` then returns."""
         self._over.set()
 
-    async def run(self, url: str) -> bool:
-        """Talk until one end has enough; True when the person leaves the call.
-
-        Raises StreamUnconnected.
-        """
+    async def run(self, url: str) -> None:
+        """Talk until one end has enough. Raises StreamUnconnected."""
         sounds = await asyncio.to_thread(self._rehearse)
         try:
             async with asyncio.timeout(CONNECT_S):
@@ -113,7 +112,6 @@ class MediaStream:
                 for end in either:
                     end.cancel()
             await _say(socket, Stopped())
-        return self._left
 
     async def _over_now(self) -> None:
         await self._over.wait()
@@ -147,7 +145,7 @@ class MediaStream:
     ) -> None:
         await _say(socket, Began(stream=f"{self._leg}:{self.number}", leg=self._leg))
         due = self._clock.monotonic()
-        while not self._left:
+        while not self.stopping:
             frame, reached = self._heard.frame()
             for name in reached:
                 await _say(socket, Reached(name))
@@ -171,7 +169,7 @@ class MediaStream:
                 for key in keys:
                     await _say(socket, Pressed(key))
             case Leave():
-                self._left = True
+                self._leave()
             case None:
                 pass
 
