@@ -7,7 +7,10 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from openclaw_voice_call.interfaces.speech import SpeechOrder
@@ -358,3 +361,25 @@ async def test_elevenlabs_is_asked_as_configured(
     assert elevenlabs.requests == [
         expected if language is None else {**expected, "language_code": language}
     ]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["error", "detail", "message", "status", "code", "loc", "msg", "type"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.binary() | JSON.map(msgspec.json.encode))
+def test_any_body_of_a_refusal_can_be_read(body: bytes) -> None:
+    for dialect in (OpenAiDialect(), ElevenLabsDialect(SecretStr("k"))):
+        told = dialect.told(body)
+        assert isinstance(told.text, str)
+        assert isinstance(dialect.refuses_form(400, told), bool)

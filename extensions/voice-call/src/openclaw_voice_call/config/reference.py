@@ -62,6 +62,11 @@ More of them, each complete, are in [`examples/`](../examples).
 - **A public URL that the internet cannot reach** (loopback, private, link-local, 100.64.0.0/10,
   unique local IPv6, `.local`) is refused, unless the carrier's own `baseUrl` is local too.
 - **`skipSignatureVerification`** is refused together with a `serve.bind` that is not loopback.
+- **Who speaks on live calls**: `tts.provider`, else the first of `openai` and `elevenlabs` that has
+  a key, else `espeak` where espeak-ng (or espeak) is installed. The others of these stand in when
+  the first one fails, until it has rested: 30 s at first, 5 minutes at most. `tts` is merged key by
+  key over the host's `messages.tts` and `tts`, older and newer shape alike. Microsoft's voices
+  (`edge`) give MP3 only, which telephone lines do not carry; they are skipped with a warning.
 - **Not active yet** in this version, checked in full and said at start: `streaming.enabled`,
   `stt` and `tts`.
 """

@@ -167,7 +167,7 @@ class HttpVoice:
                 while True:
                     asked = self._form
                     response = await self._post(self._dialect.request(order, forms[asked]))
-                    if response.status == 200:
+                    if response.status // 100 == 2:
                         return response, forms[asked]
                     try:
                         told = self._dialect.told(await _beginning(response))
@@ -224,7 +224,8 @@ async def _beginning(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _declared(response: aiohttp.ClientResponse, form: AudioForm) -> RawFormat:
-    """What the answer's raw bytes are. A compatible server may tell another rate (RFC 2586)."""
+    """What the answer's raw bytes are. A compatible server may tell another rate; its samples are
+    little endian all the same, also where it says L16, which by RFC 2586 is not."""
     told = _PCM_RATE.match(response.headers.get("Content-Type", ""))
     if told is None or form.declared.encoding is not Encoding.S16:
         return form.declared
