@@ -17,6 +17,8 @@ from openclaw_voice_call.interfaces.speech import (
     TurnEnded,
 )
 from openclaw_voice_call.speech.recogniser import Patience
+from tests.emulators.speech.deepgram_stt import DeepgramSttServer
+from tests.emulators.speech.openai_stt import TRANSCRIPTION, OpenAiSttServer
 from tests.voice_call.speech.stt_stage import DELAYS, SERVERS, stage
 
 VENDORS = pytest.mark.parametrize("name", SERVERS)
@@ -234,21 +236,156 @@ async def test_a_connection_that_lived_long_enough_begins_the_delays_anew() -> N
 
 
 @pytest.mark.scenario("F48")
-async def test_late_words_of_an_old_socket_are_ignored() -> None:
-    async with stage("deepgram", patience=Patience(stalled_s=1)) as call:
+@pytest.mark.parametrize(
+    ("name", "end", "late"),
+    [
+        (
+            "openai",
+            {"type": "error", "error": {"code": "session_expired"}},
+            {"type": f"{TRANSCRIPTION}.completed", "item_id": "x", "transcript": "late words"},
+        ),
+        (
+            "elevenlabs",
+            {"message_type": "session_time_limit_exceeded", "error": "over"},
+            {"message_type": "committed_transcript", "text": "late words"},
+        ),
+    ],
+)
+async def test_late_words_of_an_old_socket_are_ignored(
+    name: str, end: dict[str, object], late: dict[str, object]
+) -> None:
+    async with stage(name) as call:
         call.listen()
         await call.is_up()
         old = call.server.last
-        # It keeps its socket open, and says what it likes after we have let go of it.
-        await old.send({"type": "Error", "description": "NET-0000", "variant": "x"})
-        old.drop()
-        await call.is_down()
+        await old.send(end)
+        await old.send(late)
+        assert not (await call.is_down()).final
+        await old.send(late)
         await call.passes(DELAYS[0])
         await call.is_up(2)
-        await old.send('{"type":"Results","is_final":true,"channel":{"alternatives":[]}}')
+        await old.send(late)
         call.say("fresh words")
         await call.hears(TurnEnded())
         assert call.finals == ["fresh words"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("openai", {"type": "error", "error": {"code": "insufficient_quota"}}),
+        ("elevenlabs", {"message_type": "quota_exceeded", "error": "no more"}),
+        ("elevenlabs", {"message_type": "auth_error", "error": "no"}),
+    ],
+)
+async def test_an_account_that_ends_in_a_call_is_not_tried_again(
+    name: str, said: dict[str, object]
+) -> None:
+    async with stage(name) as call:
+        call.listen()
+        await call.is_up()
+        await call.server.last.send(said)
+        assert (await call.is_down()).final
+        await call.passes(60)
+        assert call.server.attempts == 1
+
+
+@VENDORS
+async def test_what_the_vendor_complains_about_or_garbles_does_not_end_the_line(name: str) -> None:
+    complaints = {
+        "openai": {"type": "error", "error": {"code": "rate_limit_exceeded", "message": "slow"}},
+        "deepgram": {"type": "Error", "description": "hm", "variant": "SOME"},
+        "elevenlabs": {"message_type": "commit_throttled", "error": "hm"},
+    }
+    async with stage(name) as call:
+        call.listen()
+        await call.is_up()
+        connection = call.server.last
+        for message in ("", "{", "[]", "null", '{"type":7}', '{"type":"new"}'):
+            await connection.send(message)
+        await connection.send({"type": "Results"})
+        await connection.send(complaints[name])
+        await connection.socket.send_bytes(b"\xff\xfe\x00")
+        call.say("still listening")
+        await call.hears(TurnEnded())
+        assert call.finals == ["still listening"]
+        assert call.server.attempts == 1
+
+
+@pytest.mark.parametrize(
+    "section",
+    [{"api": "beta"}, {"prompt": "Names: Ada", "noiseReduction": "near_field", "language": "auto"}],
+)
+async def test_openais_forms_are_taken_by_its_server(section: dict[str, object]) -> None:
+    async with stage("openai", settings=section) as call:
+        call.listen()
+        await call.is_up()
+        call.say("as you like it")
+        await call.hears(TurnEnded())
+        assert call.finals == ["as you like it"]
+
+
+async def test_openais_texts_that_come_out_of_order_are_put_in_order() -> None:
+    async with stage("openai") as call:
+        assert isinstance(call.server, OpenAiSttServer)
+        server = call.server
+        server.holds_texts = True
+        call.listen()
+        await call.is_up()
+        call.say("first", "second", "third")
+        await server.until(lambda: len(server.held) == 3)
+        await server.release(2, 0, 1)
+        await call.hears(TurnEnded())
+        assert call.finals == ["first", "second", "third"]
+        # One turn: when the first text came, the third speech was already over.
+        assert call.count(TurnEnded) == 1
+
+
+async def test_with_a_model_that_finds_no_turns_we_end_them() -> None:
+    async with stage("openai", settings={"model": "gpt-realtime-whisper"}) as call:
+        line = call.listen()
+        await call.is_up()
+        call.say("over to you", mulaw.silence(3000))
+        await call.hears(SpeechStarted())
+        assert call.finals == []
+        line.finish_turn()
+        await call.hears(TurnEnded())
+        assert call.finals == ["over to you"]
+
+
+async def test_elevenlabs_may_leave_the_end_of_turns_to_us() -> None:
+    async with stage("elevenlabs", settings={"commitStrategy": "manual"}) as call:
+        line = call.listen()
+        await call.is_up()
+        call.say("over to you", mulaw.silence(3000))
+        await call.hears(Partial("over to you"))
+        line.finish_turn()
+        await call.hears(TurnEnded())
+        assert call.finals == ["over to you"]
+
+
+async def test_deepgrams_turns_end_in_noise_too_and_once() -> None:
+    async with stage("deepgram") as call:
+        assert isinstance(call.server, DeepgramSttServer)
+        call.server.noisy = True
+        call.listen()
+        await call.is_up()
+        call.say("over the traffic", "and the rain")
+        await call.news.until(lambda: call.count(TurnEnded) == 2)
+        call.server.noisy = False
+        call.say("and now")
+        await call.news.until(lambda: call.count(TurnEnded) == 3)
+        assert call.finals == ["over the traffic", "and the rain", "and now"]
+
+
+async def test_deepgram_without_interim_results_gives_finals_alone() -> None:
+    async with stage("deepgram", settings={"interimResults": False}) as call:
+        call.listen()
+        await call.is_up()
+        call.say("short and good")
+        await call.hears(TurnEnded())
+        assert call.finals == ["short and good"]
+        assert call.count(Partial) == 0
 
 
 @pytest.mark.scenario("F49")

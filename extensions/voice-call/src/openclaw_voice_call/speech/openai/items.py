@@ -10,7 +10,7 @@ import msgspec
 
 _REMEMBERED: Final = 64
 """Items whose text was given; a second text of theirs is a duplicate."""
-_BEHIND: Final = 2
+_BEHIND: Final = 3
 """When so many items behind one have their text, the text of that one is not waited for."""
 _MOST: Final = 32
 

@@ -112,10 +112,10 @@ class _Connection:
         self._answers: asyncio.Queue[tuple[float, Message | Trouble]] = asyncio.Queue(_MOST_UNREAD)
 
     async def send(self, message: Message) -> Trouble | None:
-        dropped = Trouble("closed", "the connection was dropped, as configured")
         limit = self._section.drops_after_ms
         if limit is not None and self._audio_ms >= limit:
-            return dropped
+            # The connection is lost already; that is heard by whoever receives.
+            return None
         if isinstance(message, str):
             heard = self._ear.finish()
         else:
@@ -135,7 +135,8 @@ class _Connection:
                     # The protocol tells it with the text.
                     continue
         if limit is not None and self._audio_ms >= limit:
-            await self._answers.put((now, dropped))
+            lost = Trouble("closed", "the connection was dropped, as configured")
+            await self._answers.put((now, lost))
         return None
 
     async def receive(self) -> Message | Trouble:
