@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -150,6 +151,56 @@ async def test_a_tool_call_makes_the_round_trip(
     answered = vendor.requests[1].messages[-1]
     assert (answered.role, answered.tool_call_id) == ("tool", "call_1")
     assert answered.content == '{\n  "callId": "c-7"\n}'
+
+
+async def test_what_is_said_before_a_tool_is_complete_before_the_tool_has_ended(
+    make_runtime: MakeRuntime, vendor: OpenAIChatEmulator
+) -> None:
+    dialler = Dialler(wait=True)
+    vendor.will(CallTool("dial", {}, "One moment."), Say("It rings."))
+    reply = make_runtime(at(vendor), dialler.tool()).reply(ask("Call Carla."))
+    text = ""
+    async for piece in reply:
+        text += piece
+        if text.endswith("\n"):
+            await asyncio.wait_for(dialler.begun.wait(), 5)
+            assert not dialler.finished.is_set()
+            dialler.go.set()
+    assert text == "One moment.\nIt rings."
+
+
+async def test_tools_of_a_reply_begun_on_a_guess_wait_until_it_is_confirmed(
+    make_runtime: MakeRuntime, vendor: OpenAIChatEmulator
+) -> None:
+    dialler = Dialler()
+    runtime = make_runtime(at(vendor), dialler.tool())
+    confirmed = asyncio.Event()
+
+    vendor.will(CallTool("dial", {}), Say("It rings."))
+    guess = replace(ask("Call Carla.", timeout_s=0.3), tools_after=confirmed)
+    with pytest.raises(ModelTimeout):
+        await runtime.reply(guess).text()
+    assert dialler.calls == []
+
+    vendor.will(CallTool("dial", {}), Say("It rings."))
+    guess = replace(ask("Call Carla."), tools_after=confirmed)
+    reply = runtime.reply(guess)
+    confirmed.set()
+    assert await reply.text() == "It rings."
+    assert dialler.calls == [{}]
+
+
+@pytest.mark.scenario("F103")
+async def test_a_spoken_reply_is_not_offered_tools_that_send_audio_to_a_chat(
+    make_runtime: MakeRuntime, vendor: OpenAIChatEmulator
+) -> None:
+    dialler = Dialler()
+    tts = replace(dialler.tool("tts"), audio_to_chat=True)
+    runtime = make_runtime(at(vendor), dialler.tool(), tts)
+    await runtime.reply(replace(ask("Hello"), spoken=True)).text()
+    await runtime.reply(ask("Hello")).text()
+    offered = [[tool.function.name for tool in request.tools] for request in vendor.requests]
+    assert offered == [["dial"], ["dial", "tts"]]
 
 
 @pytest.mark.scenario("F102")
