@@ -11,16 +11,20 @@ from pathlib import Path
 import aiohttp
 
 from openclaw.sdk import PluginApi
-from openclaw_voice_call.call.record import CallRecord
+from openclaw_voice_call.call.live import SAY_AGAIN, STILL_THERE
+from openclaw_voice_call.call.record import DEFAULT_LANGUAGE, CallRecord
+from openclaw_voice_call.call.turns import APOLOGY
+from openclaw_voice_call.config.live import greeting
 from openclaw_voice_call.config.model import VoiceCallConfig
 from openclaw_voice_call.conversation.sentences import sentences
 from openclaw_voice_call.credentials import vendor_keys
 from openclaw_voice_call.interfaces.media import MediaDialect
-from openclaw_voice_call.interfaces.speech import SpeechToText, TextToSpeech
+from openclaw_voice_call.interfaces.speech import SpeechOrder, SpeechToText, TextToSpeech
 from openclaw_voice_call.interfaces.stream_links import StreamLinks
 from openclaw_voice_call.media.live_voice import CallTap, LiveParts
 from openclaw_voice_call.media.turns import TurnSettings
 from openclaw_voice_call.media.wheel import TimerWheel
+from openclaw_voice_call.speech.cached_voice import CachedVoice
 from openclaw_voice_call.speech.registry import build_recogniser, recogniser_problem
 from openclaw_voice_call.speech.voice_setup import VoiceParts
 from openclaw_voice_call.speech.voices import VoicePlan, build_voice, resolve_voice
@@ -110,7 +114,10 @@ def open_live_audio(
             clock=api.clock,
             tasks=api.tasks,
         ),
-        voice=build_voice(plan, VoiceParts(session, api.clock)),
+        voice=_known_phrases(
+            CachedVoice(build_voice(plan, VoiceParts(session, api.clock)), api.clock, api.tasks),
+            config,
+        ),
         wheel=TimerWheel(api.clock),
         links=StreamLinks(stream_url, stream_key(folder)),
     )
@@ -127,6 +134,14 @@ def stream_limits(config: VoiceCallConfig) -> StreamLimits:
             open=streaming.max_connections,
         ),
     )
+
+
+def _known_phrases(voice: CachedVoice, config: VoiceCallConfig) -> CachedVoice:
+    """The same voice, which begins now to learn what every call may need at once."""
+    for text in (greeting(config), SAY_AGAIN, STILL_THERE, APOLOGY, *config.filler_phrases):
+        for piece in sentences(text):
+            voice.prepare(SpeechOrder(piece, DEFAULT_LANGUAGE))
+    return voice
 
 
 def _voices(api: PluginApi, config: VoiceCallConfig) -> VoicePlan:

@@ -18,7 +18,7 @@ from openclaw_voice_call.call import events as ev
 from openclaw_voice_call.call.draft import Decision
 from openclaw_voice_call.call.facts import Fact
 from openclaw_voice_call.call.opening import Refusal, open_inbound, open_outbound
-from openclaw_voice_call.call.record import CallRecord
+from openclaw_voice_call.call.record import CallRecord, CallSettings
 from openclaw_voice_call.call.script import StepRef
 from openclaw_voice_call.call.types import (
     CallId,
@@ -73,6 +73,7 @@ class CallManager:
         new_call_id: Callable[[], CallId],
         keep_facts_s: float,
         live: LiveParts | None = None,
+        native_voice: str | None = None,
         overloaded: Callable[[], bool] = lambda: False,
         on_change: Callable[[CallRecord, Sequence[Fact]], None],
         on_refusal: Callable[[InboundOffer, Refusal], None],
@@ -96,6 +97,7 @@ class CallManager:
         self._pruning: asyncio.Task[None] | None = None
         self._stopping = False
         self._overloaded = overloaded
+        self._native_voice = native_voice
         self._live_audio = live is not None and carrier.media is not None
         self._parts = CallParts(store, carrier, clock, tasks, responder, self._adopted, live)
 
@@ -158,7 +160,7 @@ class CallManager:
         if self._overloaded():
             raise Overloaded
         call_id = self._new_call_id()
-        settings = call_settings(self._config, call_id, mode, to_number, live=self._live_audio)
+        settings = self._settings(call_id, mode, to_number)
         if session_key is not None:
             settings = msgspec.structs.replace(settings, session_key=session_key)
         opened = open_outbound(
@@ -341,12 +343,21 @@ class CallManager:
             direction=offer.direction,
             from_number=offer.from_number,
             to_number=offer.to_number,
-            settings=call_settings(
-                self._config, call_id, welcome.mode, other, live=self._live_audio
-            ),
+            settings=self._settings(call_id, welcome.mode, other),
             opening=welcome.opening,
             answered=self._carrier.features.markup,
             now=self._clock.wall(),
+        )
+
+    def _settings(self, call_id: CallId, mode: Mode, other_number: str) -> CallSettings:
+        """What a call that begins now begins with."""
+        return call_settings(
+            self._config,
+            call_id,
+            mode,
+            other_number,
+            live=self._live_audio,
+            voice=self._native_voice,
         )
 
     async def _refuse_by_command(self, offer: InboundOffer, refusal: Refusal) -> None:

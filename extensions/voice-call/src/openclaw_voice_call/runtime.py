@@ -38,6 +38,7 @@ from openclaw_voice_call.manager import CallManager
 from openclaw_voice_call.reception import Reception
 from openclaw_voice_call.service import CallService
 from openclaw_voice_call.setup.probe import ProbeBook
+from openclaw_voice_call.speech.voices import native_voice
 from openclaw_voice_call.store.pairings import PairingFile
 from openclaw_voice_call.store.schema import FOLDER_NAME
 from openclaw_voice_call.store.sqlite import SqliteCallStore
@@ -84,7 +85,12 @@ class VoiceCallRuntime:
             store = await SqliteCallStore.connect(journal_folder(config, api.state_dir))
             stack.push_async_callback(store.close)
             session = await stack.enter_async_context(
-                aiohttp.ClientSession(auto_decompress=True, trust_env=True)
+                aiohttp.ClientSession(
+                    # Each live call holds a connection to its recogniser.
+                    connector=aiohttp.TCPConnector(limit=0),
+                    auto_decompress=True,
+                    trust_env=True,
+                )
             )
             server: WebhookServer | None = None
 
@@ -130,6 +136,7 @@ class VoiceCallRuntime:
             parts = None
             if live is not None and dialect is not None:
                 parts = live.parts(api, config, dialect, taps=lambda _: ())
+            native = native_voice(config.tts, api.host_config)
             manager = CallManager(
                 store=store,
                 carrier=carrier,
@@ -141,6 +148,7 @@ class VoiceCallRuntime:
                 new_call_id=lambda: CallId(str(uuid.uuid4())),
                 keep_facts_s=KEEP_FACTS_DAYS * 86_400.0,
                 live=parts,
+                native_voice=None if native is None else carrier.voice_name(native),
                 overloaded=lambda: live is not None and live.overloaded(config),
                 on_change=_Publisher(api).changed,
                 on_refusal=_Publisher(api).refused,

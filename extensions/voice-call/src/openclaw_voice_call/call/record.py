@@ -19,6 +19,7 @@ from openclaw_voice_call.call.types import (
     VoicePathKind,
 )
 
+DEFAULT_LANGUAGE = "en-US"
 SEEN_LIMIT = 64
 OPERATIONS_LIMIT = 16
 
@@ -34,7 +35,7 @@ class CallSettings(msgspec.Struct, frozen=True):
     """`provider/model` that answers; None for the agent's own."""
     prompt: str | None = None
     """The agent's instructions; None for ours."""
-    language: str = "en-US"
+    language: str = DEFAULT_LANGUAGE
     voice: str | None = None
     """A carrier's voice name; None leaves the choice to the carrier."""
     max_duration_ms: int = 300_000

@@ -54,9 +54,16 @@ def greeting(config: VoiceCallConfig) -> str:
 
 
 def call_settings(
-    config: VoiceCallConfig, call_id: CallId, mode: Mode, other_number: str, *, live: bool = False
+    config: VoiceCallConfig,
+    call_id: CallId,
+    mode: Mode,
+    other_number: str,
+    *,
+    live: bool = False,
+    voice: str | None = None,
 ) -> CallSettings:
-    """What a call that begins now takes from the configuration. `live`: live audio works."""
+    """What a call that begins now takes from the configuration. `live`: live audio works; `voice`:
+    the carrier's own that is like the configured one."""
     return CallSettings(
         mode=mode,
         session_key=session_key(config, call_id, other_number),
@@ -71,6 +78,7 @@ def call_settings(
         notify_hangup_delay_ms=config.outbound.notify_hangup_delay_sec * 1000,
         end_silence_ms=config.streaming.silence_duration_ms if live else config.silence_timeout_ms,
         live=live,
+        voice=voice,
         filler_ms=config.filler_after_ms,
         fillers=config.filler_phrases,
         silence_prompt_ms=config.streaming.silence_prompt_seconds * 1000 if live else 0,

@@ -18,6 +18,7 @@ from openclaw_voice_call.call.types import CallId, CarrierCallId, Direction, End
 from openclaw_voice_call.interfaces.instruction import DialOrder, Instruction, LegOrder, Perform
 from openclaw_voice_call.interfaces.links import LinkTarget
 from openclaw_voice_call.interfaces.media import MediaDialect
+from openclaw_voice_call.interfaces.speech import NativeVoice
 
 
 class CarrierFeatures(msgspec.Struct, frozen=True):
@@ -132,6 +133,10 @@ class Carrier(Protocol):
     @property
     def media(self) -> MediaDialect | None:
         """How media streams are spoken; None for a carrier without them."""
+        ...
+
+    def voice_name(self, voice: NativeVoice) -> str | None:
+        """Its own voice that fits best; None: its choice for the language is better."""
         ...
 
     def notices(self) -> Sequence[str]:

@@ -124,6 +124,7 @@ class LiveVoice:
         self._closed = False
         order = ListenOrder(settings.language, settings.end_silence_ms, parts.vad_threshold)
         self._recogniser = parts.recogniser.listen(order, self._recognised)
+        parts.tasks.spawn("voice warm-up", parts.voice.warm_up())
 
     @property
     def watch(self) -> Stopwatch:

@@ -29,6 +29,7 @@ from openclaw_voice_call.interfaces.instruction import (
 )
 from openclaw_voice_call.interfaces.links import CallLinks, read_link
 from openclaw_voice_call.interfaces.media import MediaDialect, StreamTicket
+from openclaw_voice_call.interfaces.speech import NativeVoice
 
 FEATURES: Final = CarrierFeatures(markup=False, dials_phones=False)
 
@@ -44,6 +45,9 @@ class MockCarrier:
         self._network = network
         self._secret = secret
         self._links = links
+
+    def voice_name(self, voice: NativeVoice) -> str | None:
+        return None
 
     def notices(self) -> Sequence[str]:
         return ("the mock carrier reaches no phones: scripted people answer",)

@@ -29,6 +29,7 @@ from openclaw_voice_call.carriers.plivo.webhook import (
     trust_webhook,
     verify_webhook,
 )
+from openclaw_voice_call.carriers.polly import polly_name
 from openclaw_voice_call.errors import CarrierBusy, LineGone, NotSupported
 from openclaw_voice_call.interfaces.carrier import (
     Carrier,
@@ -43,6 +44,7 @@ from openclaw_voice_call.interfaces.carrier import (
 from openclaw_voice_call.interfaces.instruction import DialOrder, Instruction, LegOrder, Perform
 from openclaw_voice_call.interfaces.links import CallLinks
 from openclaw_voice_call.interfaces.media import MediaDialect
+from openclaw_voice_call.interfaces.speech import NativeVoice
 
 TIME_LIMIT_GRACE_S: Final = 10
 """Plivo's `time_limit` only stops a call that we have lost: our own deadline, which counts from
@@ -83,6 +85,10 @@ class PlivoCarrier(Carrier):
     @property
     def media(self) -> MediaDialect:
         return PlivoMedia()
+
+    def voice_name(self, voice: NativeVoice) -> str | None:
+        name = polly_name(voice)
+        return f"Polly.{name}" if name else None
 
     def notices(self) -> Sequence[str]:
         settings = self._settings

@@ -10,6 +10,7 @@ import aiohttp
 
 from openclaw_voice_call.call.script import Digits, StepRef
 from openclaw_voice_call.call.types import CarrierCallId
+from openclaw_voice_call.carriers.polly import polly_name
 from openclaw_voice_call.carriers.telnyx import commands
 from openclaw_voice_call.carriers.telnyx.api import (
     NO_STREAM,
@@ -41,6 +42,7 @@ from openclaw_voice_call.interfaces.carrier import (
 from openclaw_voice_call.interfaces.instruction import DialOrder, Instruction, LegOrder, Perform
 from openclaw_voice_call.interfaces.links import CallLinks
 from openclaw_voice_call.interfaces.media import MediaDialect
+from openclaw_voice_call.interfaces.speech import NativeVoice
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +79,10 @@ class TelnyxCarrier(Carrier):
     @property
     def media(self) -> MediaDialect:
         return TelnyxMedia()
+
+    def voice_name(self, voice: NativeVoice) -> str | None:
+        name = polly_name(voice)
+        return f"AWS.Polly.{name}-Neural" if name else None
 
     def notices(self) -> Sequence[str]:
         settings = self._settings

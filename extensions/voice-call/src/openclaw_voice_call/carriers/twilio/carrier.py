@@ -11,6 +11,7 @@ import aiohttp
 from openclaw_voice_call.call.script import StepRef
 from openclaw_voice_call.call.types import CarrierCallId
 from openclaw_voice_call.carriers.documents import whole_seconds
+from openclaw_voice_call.carriers.polly import polly_name
 from openclaw_voice_call.carriers.twilio.api import NOT_IN_PROGRESS, CallResource, TwilioApi
 from openclaw_voice_call.carriers.twilio.markup import (
     CONTENT_TYPE,
@@ -40,6 +41,7 @@ from openclaw_voice_call.interfaces.carrier import (
 from openclaw_voice_call.interfaces.instruction import DialOrder, Instruction, LegOrder, Perform
 from openclaw_voice_call.interfaces.links import CallLinks
 from openclaw_voice_call.interfaces.media import MediaDialect
+from openclaw_voice_call.interfaces.speech import NativeVoice
 
 RING_TIMEOUT_S = (1, 600)
 """What Twilio takes for `Timeout`. It may ring 5 s longer than asked."""
@@ -82,6 +84,10 @@ class TwilioCarrier(Carrier):
     @property
     def media(self) -> MediaDialect:
         return TwilioMedia()
+
+    def voice_name(self, voice: NativeVoice) -> str | None:
+        name = polly_name(voice)
+        return f"Polly.{name}" if name else None
 
     def notices(self) -> Sequence[str]:
         settings = self._settings
