@@ -15,7 +15,8 @@ from tests.emulators.faults import FaultPlan, RestFault, WebhookFault
 from tests.emulators.people import Person
 
 OURS, THEIRS, OTHERS = "+15550001234", "+15550005678", "+15550009876"
-PUBLIC_URL: Final = "https://voice.example.com/voice/webhook"
+PUBLIC_ORIGIN: Final = "https://voice.example.com"
+PUBLIC_URL: Final = f"{PUBLIC_ORIGIN}/voice/webhook"
 
 Moment: TypeAlias = Literal["offered", "ringing", "answered", "heard", "ended"]
 """What a webhook tells: somebody calls, a leg rings, is up, its person said something, is over."""

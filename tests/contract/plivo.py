@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from tests.contract.network import (
     OURS,
+    PUBLIC_ORIGIN,
     PUBLIC_URL,
     Company,
     EmulatedCompany,
@@ -119,7 +120,7 @@ async def open_plivo(
     settings = Settings(
         numbers={OURS: Number(PUBLIC_URL, hangup_url=f"{PUBLIC_URL}?type=status")},
         people=people,
-        origins={PUBLIC_URL: f"http://127.0.0.1:{port}/voice/webhook"},
+        origins={PUBLIC_ORIGIN: f"http://127.0.0.1:{port}"},
         speed=speed,
         retry_gap=0.2,
     )

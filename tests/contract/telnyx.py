@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.contract.network import (
     OURS,
+    PUBLIC_ORIGIN,
     PUBLIC_URL,
     Company,
     EmulatedCompany,
@@ -122,7 +123,7 @@ async def open_telnyx(
         # One URL for everything is all that an application has.
         application=Application(PUBLIC_URL),
         people=people,
-        origins={PUBLIC_URL: f"http://127.0.0.1:{port}/voice/webhook"},
+        origins={PUBLIC_ORIGIN: f"http://127.0.0.1:{port}"},
         speed=speed,
         retry_gap=0.2,
     )

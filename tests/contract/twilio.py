@@ -10,6 +10,7 @@ from twilio.request_validator import RequestValidator  # pyright: ignore[reportM
 
 from tests.contract.network import (
     OURS,
+    PUBLIC_ORIGIN,
     PUBLIC_URL,
     Company,
     EmulatedCompany,
@@ -110,7 +111,7 @@ async def open_twilio(
     settings = Settings(
         numbers={OURS: number},
         people=people,
-        origins={PUBLIC_URL: f"http://127.0.0.1:{port}/voice/webhook"},
+        origins={PUBLIC_ORIGIN: f"http://127.0.0.1:{port}"},
         speed=speed,
         retry_gap=0.2,
     )

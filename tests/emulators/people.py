@@ -186,8 +186,7 @@ class PersonOnCall:
         """
         habits = self.person.hangs_up
         item.started = clock.now()
-        self.person.heard.append(item)
-        self.person.changed()
+        self.begins_to_hear(item)
         heard = 0.0
         try:
             if habits.during and habits.during.lower() in item.text.lower():
@@ -197,15 +196,20 @@ class PersonOnCall:
             heard = 1.0
         finally:
             heard = heard or min(0.99, (clock.now() - item.started) / max(seconds, 0.001))
-            self._end_hearing(item, clock.now(), heard)
+            words = item.text.split()
+            part = " ".join(words[: int(len(words) * heard)])
+            self.has_heard(item, clock.now(), part, complete=heard >= 1.0)
         return bool(habits.after_hearing) and habits.after_hearing.lower() in item.text.lower()
 
-    def _end_hearing(self, item: Heard, now: float, fraction: float) -> None:
-        """`fraction` of the item was heard, 1.0 for all of it."""
-        words = item.text.split()
+    def begins_to_hear(self, item: Heard) -> None:
+        self.person.heard.append(item)
+        self.person.changed()
+
+    def has_heard(self, item: Heard, now: float, words: str, *, complete: bool) -> None:
+        """The item is over; `words` of it were heard, all of them when it is complete."""
         item.finished = now
-        item.complete = fraction >= 1.0
-        item.words = item.text if item.complete else " ".join(words[: int(len(words) * fraction)])
+        item.complete = complete
+        item.words = item.text if complete else words
         self._since_reply += " " + item.words
         self.person.changed()
 
@@ -213,9 +217,13 @@ class PersonOnCall:
         """The reply at the head of the script (or silence), as this listening begins."""
         return self._script[0] if self._script else None
 
-    def ready(self, reply: Reply | None) -> bool:
-        """Whether the words that the reply waits for have been heard; silence waits for none."""
-        return reply is None or reply.when.lower() in self._since_reply.lower()
+    def ready(self, reply: Reply | None, hearing: str = "") -> bool:
+        """Whether the words that the reply waits for have been heard; silence waits for none.
+
+        Args:
+            hearing: what is being heard now.
+        """
+        return reply is None or reply.when.lower() in f"{self._since_reply} {hearing}".lower()
 
     def replied(self) -> None:
         """The head of the script was used, be it words or silence."""
@@ -235,3 +243,7 @@ class PersonOnCall:
     async def acts(self) -> Reply:
         """The next thing that a test makes the person do."""
         return await self._live.get()
+
+    def acts_now(self) -> Reply | None:
+        """The same, if there is something already."""
+        return None if self._live.empty() else self._live.get_nowait()

@@ -10,7 +10,7 @@ the choice is stated in a comment.
 """
 
 from tests.emulators.people import HangsUp, Heard, Person, Reply
-from tests.emulators.twilio.calls import Call, StreamSeam
+from tests.emulators.twilio.calls import Call
 from tests.emulators.twilio.emulator import (
     ACCOUNT_SID,
     AUTH_TOKEN,
@@ -39,7 +39,6 @@ __all__ = [
     "Reply",
     "RestRequest",
     "Settings",
-    "StreamSeam",
     "TwilioEmulator",
     "Webhook",
 ]

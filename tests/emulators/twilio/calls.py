@@ -6,7 +6,7 @@ from email.utils import format_datetime
 from math import ceil
 from typing import Literal, TypeAlias
 
-from tests.emulators.twilio.twiml import Stream
+from tests.emulators.media import MediaStream
 
 API_VERSION = "2010-04-01"
 TERMINAL = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
@@ -75,14 +75,6 @@ class Order:
 
 
 @dataclass
-class StreamSeam:
-    """A bidirectional stream that a document asked for; the audio itself is not emulated here."""
-
-    stream_sid: str
-    stream: Stream
-
-
-@dataclass
 class Call:
     """The state of one call. Times of day are real, durations are carrier seconds."""
 
@@ -104,7 +96,7 @@ class Call:
     fallback: Fetch | None = None
     callback: Callback = Callback()
     sequence: int = 0
-    streams: list[StreamSeam] = field(default_factory=list[StreamSeam])
+    streams: list[MediaStream] = field(default_factory=list[MediaStream])
 
     def __post_init__(self) -> None:
         self.fallback = self.order.fallback

@@ -1,7 +1,7 @@
 """The emulator as tests see it: numbers, people, REST, webhooks, faults, and what was recorded."""
 
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -12,8 +12,9 @@ from aiohttp import web
 
 from tests.emulators.clock import Changes, Clock, Tasks
 from tests.emulators.faults import FaultPlan, RestFault, WebhookFault
+from tests.emulators.media import MediaRoom, StreamFault, StreamOrder
 from tests.emulators.people import Person
-from tests.emulators.twilio.calls import Call, Callback, Fetch, Form, Order, StreamSeam
+from tests.emulators.twilio.calls import Call, Callback, Fetch, Form, Order
 from tests.emulators.twilio.exchange import Alert, Event, Exchange
 from tests.emulators.twilio.line import Line
 from tests.emulators.twilio.numbers import AccountState, Number
@@ -59,8 +60,8 @@ class Settings:
     """Sign https URLs with their explicit port instead of without it; both occur."""
     extra_params: Form = ()
     """Fields added to every voice request, as Twilio adds new ones without notice."""
-    on_stream: Callable[[Call, StreamSeam], Awaitable[None]] | None = None
-    """Plays media streams; without it a stream lasts until `end_stream`, an update or the end."""
+    media_speed: float = 1.0
+    """Seconds of sound per real second: how fast live audio is, whatever the speed of calls."""
     on_event: Callable[[Event], None] = lambda _: None
 
 
@@ -70,6 +71,7 @@ class Faults:
 
     webhooks: FaultPlan[Webhook, WebhookFault]
     rest: FaultPlan[RestRequest, RestFault]
+    streams: FaultPlan[StreamOrder, StreamFault]
 
 
 class TwilioEmulator:
@@ -86,7 +88,7 @@ class TwilioEmulator:
         self.people = dict(settings.people)
         self.account = AccountState()
         self.origins = dict(settings.origins)
-        self.faults = Faults(FaultPlan(rng), FaultPlan(rng))
+        self.faults = Faults(FaultPlan(rng), FaultPlan(rng), FaultPlan(rng))
         self.violations: list[str] = []
         """What the gateway did that Twilio would refuse, ignore or warn of."""
         self.lines: dict[str, Line] = {}
@@ -108,6 +110,16 @@ class TwilioEmulator:
             retry_gap=settings.retry_gap,
             sign_with_port=settings.sign_with_port,
         )
+        self.media = MediaRoom(
+            Clock(settings.media_speed),
+            self.clock,
+            self._tasks,
+            self._changes,
+            self.origins,
+            settings.proxy_headers,
+            self.violations,
+            self.faults.streams,
+        )
         self._exchange = Exchange(
             self.clock,
             self._tasks,
@@ -115,7 +127,7 @@ class TwilioEmulator:
             self._webhooks,
             self.violations,
             settings.on_event,
-            settings.on_stream,
+            self.media,
             settings.queue_seconds,
         )
         self._rest = RestApi(
@@ -192,10 +204,6 @@ class TwilioEmulator:
     @property
     def live_calls(self) -> list[Call]:
         return [call for call in self.calls if not call.over]
-
-    def end_stream(self, call_sid: str) -> None:
-        """The gateway closed its media socket: the document goes on after `<Connect>`."""
-        self.lines[call_sid].stream_over.set()
 
     def hang_up(self, call_sid: str) -> None:
         """The person at the other end hangs up now."""

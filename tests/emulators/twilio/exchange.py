@@ -1,12 +1,13 @@
 """The telephone exchange: what all lines of one emulator share."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tests.emulators.clock import Changes, Clock, Tasks
-from tests.emulators.twilio.calls import Call, StreamSeam
+from tests.emulators.media import MediaRoom
+from tests.emulators.twilio.calls import Call
 from tests.emulators.twilio.webhooks import WebhookSender
 
 
@@ -36,8 +37,7 @@ class Exchange:
     webhooks: WebhookSender
     violations: list[str]
     on_event: Callable[[Event], None]
-    on_stream: Callable[[Call, StreamSeam], Awaitable[None]] | None
-    """Plays the media stream of a call; when it returns, the document goes on."""
+    media: MediaRoom
     queue_seconds: float
     alerts: list[Alert] = field(default_factory=list[Alert])
     events: deque[Event] = field(default_factory=lambda: deque[Event](maxlen=100_000))

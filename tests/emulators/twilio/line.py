@@ -5,6 +5,7 @@ from collections.abc import Coroutine, Sequence
 from urllib.parse import urldefrag, urljoin
 from uuid import uuid4
 
+from tests.emulators.media import MediaStream, Talker
 from tests.emulators.people import Heard, PersonOnCall, speaking_time
 from tests.emulators.twilio.calls import (
     Call,
@@ -13,10 +14,10 @@ from tests.emulators.twilio.calls import (
     Form,
     Inline,
     Instruction,
-    StreamSeam,
 )
 from tests.emulators.twilio.exchange import Exchange
 from tests.emulators.twilio.gathering import Gathering
+from tests.emulators.twilio.media import TwilioLanguage
 from tests.emulators.twilio.spec import is_web_url
 from tests.emulators.twilio.twiml import (
     Document,
@@ -50,12 +51,12 @@ class Line:
     def __init__(self, call: Call, talk: PersonOnCall, exchange: Exchange) -> None:
         self.call = call
         self.talk = talk
-        self.stream_over = asyncio.Event()
         self._exchange = exchange
         self.clock = exchange.clock
         self._timers: list[asyncio.Task[None]] = []
         self._main: asyncio.Task[None] | None = None
         self._limit: asyncio.Task[None] | None = None
+        self._talker = Talker(talk, self._leave_after)
 
     # --- from outside
 
@@ -280,14 +281,40 @@ class Line:
         return Fetch(target, method, extra)
 
     async def _connect(self, stream: Stream) -> None:
-        seam = StreamSeam(f"MZ{uuid4().hex}", stream)
-        self.call.streams.append(seam)
-        self.stream_over.clear()
-        self._exchange.note(self.call, "stream", stream.url)
-        if self._exchange.on_stream is not None:
-            await self._exchange.on_stream(self.call, seam)
-        else:
-            await self.stream_over.wait()
+        """Hold the document until the stream is over; one that fails is passed over."""
+        call, exchange = self.call, self._exchange
+        sid = f"MZ{uuid4().hex}"
+        language = TwilioLanguage(sid, call.sid, call.account_sid, stream.parameters)
+        headers = {"X-Twilio-Signature": exchange.webhooks.sign(stream.url)}
+        media = exchange.media.open(call.sid, sid, stream.url, language, self._talker, headers)
+        call.streams.append(media)
+        exchange.note(call, "stream", stream.url)
+        try:
+            if not await media.connected():
+                exchange.alert(call, 31920, f"media stream: {media.error}")
+                return self._tell_stream(stream, media, "stream-error")
+            self._tell_stream(stream, media, "stream-started")
+            return await media.ended()
+        finally:
+            media.stop()
+            if media.started_at is not None:
+                self._tell_stream(stream, media, "stream-stopped")
+
+    def _tell_stream(self, stream: Stream, media: MediaStream, event: str) -> None:
+        if not stream.status_callback:
+            return
+        fields = [
+            ("AccountSid", self.call.account_sid),
+            ("CallSid", self.call.sid),
+            ("StreamSid", media.name),
+            ("StreamName", stream.name),
+            ("StreamEvent", event),
+            ("Timestamp", self.clock.wall().isoformat()),
+        ]
+        if event == "stream-error":
+            fields.append(("StreamError", f"31920 {media.error}"))
+        target = Fetch(stream.status_callback, stream.status_callback_method)
+        self._send("stream", target, tuple(fields))
 
     async def _apologise(self) -> None:
         if self.call.answered_at is None:
@@ -301,7 +328,7 @@ class Line:
         """A Gather is over: some people leave then."""
         habits = self.talk.person.hangs_up
         if habits.after_gather == self.talk.gathers:
-            self._after(habits.delay, "person")
+            self._leave_after(habits.delay)
 
     def tell_partial(self, url: str, method: str, fields: Form) -> None:
         """Report speech that is still going on."""
@@ -332,7 +359,7 @@ class Line:
     async def _hear(self, item: Heard, seconds: float) -> None:
         self._exchange.note(self.call, f"hears {item.kind}", item.text)
         if await self.talk.hear(item, seconds, self.clock, lambda: self.hang_up("person")):
-            self._after(self.talk.person.hangs_up.delay, "person")
+            self._leave_after(self.talk.person.hangs_up.delay)
 
     # --- telling the gateway
 
@@ -372,6 +399,9 @@ class Line:
         if self._main is not None:
             self._main.cancel()
         self._main = self._exchange.tasks.spawn(work, f"line {self.call.sid}")
+
+    def _leave_after(self, seconds: float) -> None:
+        self._after(seconds, "person")
 
     def _after(self, seconds: float, by: str) -> asyncio.Task[None]:
         async def end() -> None:

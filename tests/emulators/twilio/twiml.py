@@ -80,10 +80,13 @@ class Stream:
     """`<Connect><Stream>`: bidirectional audio, which holds the document until it ends."""
 
     url: str
+    """Without its query, which Twilio drops."""
     name: str
     parameters: tuple[tuple[str, str], ...]
     action: str
     method: str
+    status_callback: str = ""
+    status_callback_method: str = "POST"
 
 
 @dataclass(frozen=True)
@@ -282,6 +285,8 @@ class _Reader:
             parameters=tuple(parameters),
             action=node.attributes.get("action", ""),
             method=self._method(node),
+            status_callback=attributes.get("statusCallback", ""),
+            status_callback_method=self._method(streams[0], "statusCallbackMethod"),
         )
 
     def _method(self, node: _Node, name: str = "method") -> str:

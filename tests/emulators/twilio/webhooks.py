@@ -18,13 +18,14 @@ from yarl import URL
 
 from tests.emulators.clock import Changes, Clock, Tasks
 from tests.emulators.faults import Delay, Drop, FaultPlan, Postpone, Repeat, WebhookFault
+from tests.emulators.origins import local_url
 from tests.emulators.twilio.calls import Form
 
 MAX_ANSWER = 1 << 20
 MAX_REDIRECTS = 10
 MAX_LOG = 200_000
 
-Kind: TypeAlias = Literal["document", "fallback", "status", "partial", "amd"]
+Kind: TypeAlias = Literal["document", "fallback", "status", "partial", "amd", "stream"]
 _Outcome: TypeAlias = Literal["", "ct", "rt", "4xx", "5xx"]
 """Empty is success; the others are the failures that a retry policy names.
 
@@ -161,9 +162,9 @@ class WebhookSender:
         )
 
     def signed_url(self, url: str) -> str:
-        """The URL as Twilio signs it: without fragment, and for https without a port."""
+        """The URL as Twilio signs it: without fragment, and with TLS without a port."""
         parts = urlsplit(urldefrag(url).url)
-        if parts.scheme == "https" and parts.port is not None and not self.sign_with_port:
+        if parts.scheme in {"https", "wss"} and parts.port is not None and not self.sign_with_port:
             host = parts.netloc.rpartition(":")[0]
             return urlunsplit(parts._replace(netloc=host))
         return urldefrag(url).url
@@ -278,7 +279,9 @@ class WebhookSender:
             self.changes.notify()
 
     async def _exchange(self, delivery: Delivery, overrides: Overrides) -> None:
-        target = self._local(delivery.url)
+        target = local_url(delivery.url, self.origins)
+        if target is None:
+            raise CarrierError(11210, f"no origin is known for {delivery.url}")
         form = urlencode(delivery.params).encode() if delivery.method == "POST" else None
         headers = {
             "Host": urlsplit(delivery.url).netloc,
@@ -310,14 +313,6 @@ class WebhookSender:
             )
             delivery.error = ""
             delivery.outcome = _judge(response.status)
-
-    def _local(self, url: str) -> str:
-        for public in sorted(self.origins, key=len, reverse=True):
-            if url.startswith(public):
-                return self.origins[public] + url.removeprefix(public)
-        if urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}:
-            return url
-        raise CarrierError(11210, f"no origin is known for {url}")
 
 
 def _judge(status: int) -> _Outcome:
