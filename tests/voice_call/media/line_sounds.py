@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 from openclaw_voice_call.audio import mulaw, tones
@@ -20,8 +19,7 @@ Wave = NDArray[np.float64]
 _WAV_HEADER_BYTES = 44
 _ESPEAK_HZ = 22_050
 
-has_espeak = shutil.which("espeak-ng") is not None
-needs_espeak = pytest.mark.skipif(not has_espeak, reason="espeak-ng is not installed")
+HAS_ESPEAK = shutil.which("espeak-ng") is not None
 
 
 @cache

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+import itertools
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from openclaw_voice_call.audio import mulaw
 from openclaw_voice_call.media.speech_gate import Ear, SpeechGate
 from openclaw_voice_call.media.turn_taker import BargeIn, TurnSettings, TurnTaker
 from tests.voice_call.media import line_sounds as sounds
-from tests.voice_call.media.line_sounds import Wave, needs_espeak
+from tests.voice_call.media.line_sounds import Wave
 
 PROMPT = (
     "I can help you with your balance, a transfer, or a new card. Please tell me what you would "
     "like to do today, and say stop if you want me to stop."
 )
 SILENCE = mulaw.SILENCE * 160
+needs_espeak = pytest.mark.skipif(not sounds.HAS_ESPEAK, reason="espeak-ng is not installed")
 
 
 @pytest.fixture(params=[pytest.param("espeak", marks=needs_espeak), "synthetic"])
@@ -45,7 +49,7 @@ class Call:
             self.onward.append(onward)
 
     def longest_run_ms(self) -> int:
-        runs = (len(list(run)) for speech, run in groupby(self.speech) if speech)
+        runs = (len(list(run)) for speech, run in itertools.groupby(self.speech) if speech)
         return 20 * max(runs, default=0)
 
     def first_ms(self) -> int:
@@ -108,6 +112,26 @@ def test_a_louder_echo_is_learned_and_speech_over_it_is_still_heard(prompt: Wave
     words = sounds.voice(2000, -10, seed=5)
     call = Call(prompt, sounds.together(echo, sounds.at(5000, words)))
     assert sum(call.speech[250:350]) > 25
+
+
+def test_an_echo_that_comes_up_in_the_middle_of_a_call_is_learned(prompt: Wave):
+    """For example because the caller has laid the telephone down and switched its speaker on."""
+    ours = np.concatenate((prompt, prompt))
+    heard = sounds.together(
+        sounds.noise(ours.size / 8, -60),
+        np.concatenate((np.zeros(prompt.size), sounds.returned(prompt, 15, 160))),
+    )
+    speech = Call(ours, heard).speech
+    second = prompt.size // 160
+    assert not any(speech[:second])
+    assert sum(speech[second + 200 :]) < 10
+
+
+def test_a_quiet_caller_is_heard_over_our_voice_where_nothing_returns(prompt: Wave):
+    words = sounds.at(5000, sounds.voice(2000, -28, seed=4))
+    call = Call(prompt, sounds.together(words, sounds.noise(8000, -60)))
+    assert call.cut_ms is not None
+    assert 5000 < call.cut_ms <= 5500
 
 
 @pytest.mark.parametrize("low", [False, True])
@@ -188,6 +212,31 @@ def test_words_that_began_when_we_had_just_fallen_silent_reach_the_recogniser_wh
     heard = sounds.together(sounds.noise(4000, -60), sounds.at(2440, sounds.voice(1000, -15)))
     sent = b"".join(Call(ours, heard).onward)
     assert b"".join(list(sounds.frames(heard))[120:170]) in sent
+
+
+_frame = st.one_of(
+    st.binary(min_size=160, max_size=160),
+    st.sampled_from([SILENCE, *itertools.islice(sounds.frames(sounds.voice(400, -12)), 20)]),
+)
+_level = st.none() | st.floats(-100, 0)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(_frame, _level, st.integers(1, 30)), max_size=20))
+def test_the_recogniser_gets_each_frame_once_or_silence_for_it(
+    stretches: list[tuple[bytes, float | None, int]],
+):
+    ear = Ear()
+    for frame, level, count in stretches:
+        for _ in range(count):
+            speech, onward = ear.hear(frame, level)
+            assert speech in (True, False)
+            if len(onward) > 160:
+                assert onward.endswith(frame)
+                assert len(onward) % 160 == 0
+                assert len(onward) <= 160 * 16
+            else:
+                assert onward in (frame, SILENCE)
 
 
 @pytest.mark.parametrize("size", [0, 159, 161, 320])

@@ -15,7 +15,7 @@ LONGEST_DELAY_MS: Final = 500
 """What was played so long ago may still come back."""
 _DELAYS: Final = LONGEST_DELAY_MS // FRAME_MS + 1
 _ASSUMED_DB: Final = -14.0
-_SOFTEST_DB: Final = -18.0
+_SOFTEST_DB: Final = -24.0
 """A line that returns next to nothing may become a hands-free telephone at any time."""
 _LOUDEST_DB: Final = -4.0
 """Beyond, nobody could interrupt us."""
@@ -26,13 +26,16 @@ _EVERY: Final = 25
 _ALIKE: Final = 0.8
 """Correlation of the loudness of both ways; that of two people who both speak stays below."""
 _AGREE_DB: Final = 3.0
+_AUDIBLE_DBFS: Final = -40.0
+"""Quieter than this, we play nothing that could be learned from."""
 
 
 class EchoPath:
-    """Follows the loudness of both ways, frame by frame.
+    """Follows the loudness of both ways, frame by frame, and learns in two ways.
 
     Something returns if what is heard goes up and down as what was played did, some time before;
-    the ratio tells how much. Two looks in a row must agree, so that chance is not believed.
+    the ratio tells how much. And where all that is heard while we play is much quieter than ours,
+    no more than that returns. Two looks in a row must agree, so that chance is not believed.
     """
 
     def __init__(self) -> None:
@@ -41,8 +44,10 @@ class EchoPath:
         self._playing = deque([QUIETEST_DBFS], maxlen=_DELAYS)
         self._played: deque[float] = deque(maxlen=_WINDOW + _DELAYS - 1)
         self._heard: deque[float] = deque(maxlen=_WINDOW)
+        self._ratios_db: deque[float] = deque(maxlen=_WINDOW)
         self._frames = 0
-        self._seen_db: float | None = None
+        self._returned_before: float | None = None
+        self._bound_before = 0.0
 
     def frame(self, playing_dbfs: float | None, heard_dbfs: float) -> float:
         """The next 20 ms of both ways; None: we are silent. Gives the loudest that our echo can be
@@ -54,18 +59,22 @@ class EchoPath:
             return QUIETEST_DBFS
         self._played.append(10.0 ** (playing / 20.0))
         self._heard.append(10.0 ** (heard_dbfs / 20.0))
+        if loudest > _AUDIBLE_DBFS:
+            self._ratios_db.append(heard_dbfs - loudest)
         self._frames += 1
         if self._frames % _EVERY == 0 and len(self._played) == self._played.maxlen:
             self._look()
         return loudest + self.coupling_db
 
     def _look(self) -> None:
-        returned_db = self._returned_db()
-        seen_db, self._seen_db = self._seen_db, returned_db
-        if returned_db is None or seen_db is None or abs(returned_db - seen_db) > _AGREE_DB:
-            return
-        coupling_db = max(returned_db, seen_db) + _MARGIN_DB
-        self.coupling_db = min(max(coupling_db, _SOFTEST_DB), _LOUDEST_DB)
+        bound, self._bound_before = self._bound_before, max(self._ratios_db, default=0.0)
+        bound = max(bound, self._bound_before) + _MARGIN_DB
+        returned, before = self._returned_db(), self._returned_before
+        self._returned_before = returned
+        learned = min(self.coupling_db, bound)
+        if returned is not None and before is not None and abs(returned - before) <= _AGREE_DB:
+            learned = max(returned, before) + _MARGIN_DB
+        self.coupling_db = min(max(learned, _SOFTEST_DB), _LOUDEST_DB)
 
     def _returned_db(self) -> float | None:
         """How much of what we play comes back; None: nothing that can be told from other sound."""
