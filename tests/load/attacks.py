@@ -9,12 +9,14 @@ import asyncio
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from time import monotonic
 from typing import Final
 
 import msgspec
 
 PATH: Final = b"/voice/webhook"
+STREAM_PATH: Final = b"/voice/stream"
 PATIENCE_S: Final = 30.0
 HOSTS: Final = (
     b"Host: [::1\r\n",
@@ -26,6 +28,10 @@ HOSTS: Final = (
     b"",
 )
 BLOCK: Final = b"10000\r\n" + b"a" * 0x10000 + b"\r\n"
+PING: Final = b"\x89\x80\0\0\0\0"
+HUGE_MESSAGE: Final = b"\x81\xff" + (50 << 20).to_bytes(8, "big") + bytes(4)
+AGAIN_S: Final = 0.5
+"""After a refused upgrade."""
 
 
 class AttackPlan(msgspec.Struct, frozen=True):
@@ -37,17 +43,24 @@ class AttackPlan(msgspec.Struct, frozen=True):
     huge: int = 20
     bad_hosts: int = 2000
     bad_signatures: int = 10_000
+    silent_streams: int = 0
+    """Sockets that are upgraded at the stream path and say nothing."""
+    pinging_streams: int = 0
+    huge_messages: int = 0
+    """First messages of 50 MB, each on a socket of its own."""
+    forged_passes: int = 0
     at_once: int = 16
     """Connections on which the last two kinds arrive."""
     one_address: bool = False
 
 
 class AttackReport(msgspec.Struct):
-    """`statuses` by kind: HTTP status as text, or `cut` for a connection that was just closed."""
+    """`statuses` by kind: HTTP status as text, `closed CODE` of a websocket, or `cut` for a
+    connection that was just closed."""
 
     statuses: dict[str, dict[str, int]]
     longest_silence_s: float
-    """For which a connection that said nothing was kept."""
+    """For which a connection that said nothing, or only pings, was kept."""
     most_taken: int
     """Bytes of one endless body that were taken."""
     seconds: float
@@ -68,10 +81,17 @@ class Strangers:
         async with asyncio.TaskGroup() as lasting:
             tasks = [lasting.create_task(self._again(self._silent)) for _ in range(plan.silent)]
             tasks += [lasting.create_task(self._again(self._slow)) for _ in range(plan.slow)]
+            for times, attack in (
+                (plan.silent_streams, self._silent_stream),
+                (plan.pinging_streams, self._pinging_stream),
+            ):
+                tasks += [lasting.create_task(self._again(attack)) for _ in range(times)]
             async with asyncio.TaskGroup() as counted:
                 self._share(counted, plan.huge, self._huge)
                 self._share(counted, plan.bad_hosts, self._bad_host)
                 self._share(counted, plan.bad_signatures, self._bad_signature)
+                self._share(counted, plan.huge_messages, self._huge_message)
+                self._share(counted, plan.forged_passes, self._forged_pass)
             # Long enough for a silent one to be found out.
             await asyncio.sleep(max(0.0, began + 7.0 - monotonic()))
             for task in tasks:
@@ -152,6 +172,57 @@ class Strangers:
         length = b"Content-Length: %d\r\n" % len(body)
         await self._ask("bad signature", 6, _head(length) + body)
 
+    async def _silent_stream(self) -> None:
+        async def nothing(_: asyncio.StreamWriter) -> None:
+            pass
+
+        await self._stream("silent stream", 8, nothing)
+
+    async def _pinging_stream(self) -> None:
+        async def ping(writer: asyncio.StreamWriter) -> None:
+            while not writer.is_closing():
+                writer.write(PING)
+                await asyncio.sleep(0.2)
+
+        await self._stream("pinging stream", 9, ping)
+
+    async def _huge_message(self, _: int) -> None:
+        async def push(writer: asyncio.StreamWriter) -> None:
+            writer.write(HUGE_MESSAGE)
+            with suppress(ConnectionError):
+                for _ in range(50 << 4):
+                    writer.write(bytes(1 << 16))
+                    await writer.drain()
+
+        await self._stream("huge message", 10, push)
+
+    async def _forged_pass(self, number: int) -> None:
+        await self._ask("forged pass", 11, _upgrade(b"/call-%d/1/%024d" % (number, number)))
+
+    async def _stream(
+        self, kind: str, address: int, say: Callable[[asyncio.StreamWriter], Awaitable[None]]
+    ) -> None:
+        """An upgraded socket that never tells what stream it is; until it is closed."""
+        reader, writer = await self._connect(kind, address)
+        try:
+            writer.write(_upgrade(b""))
+            status = await _status(reader)
+            if status != "101":
+                self._count(kind, status)
+                await asyncio.sleep(AGAIN_S)
+                return
+            began = monotonic()
+            await reader.readuntil(b"\r\n\r\n")
+            saying = asyncio.ensure_future(say(writer))  # noqa: TID251 - cancelled below
+            try:
+                self._count(kind, await _close_code(reader))
+            finally:
+                saying.cancel()
+                await asyncio.wait({saying})
+            self._silences.append(monotonic() - began)
+        finally:
+            writer.close()
+
     async def _ask(self, kind: str, address: int, request: bytes) -> None:
         reader, writer = await self._connect(kind, address)
         try:
@@ -187,9 +258,34 @@ def _head(rest: bytes, host: bytes = b"Host: voice.example.com\r\n") -> bytes:
     )
 
 
-async def _status(reader: asyncio.StreamReader) -> str:
+def _upgrade(below: bytes) -> bytes:
+    return (
+        b"GET " + STREAM_PATH + below + b" HTTP/1.1\r\nHost: voice.example.com\r\n"
+        b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+
+
+async def _close_code(reader: asyncio.StreamReader) -> str:
+    """Of the server's close frame; what comes before is short."""
     try:
-        line = await asyncio.wait_for(reader.readline(), PATIENCE_S)
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                first, size = await reader.readexactly(2)
+                payload = await reader.readexactly(size)
+                if first & 0x0F == 0x8:
+                    return f"closed {int.from_bytes(payload[:2], 'big')}"
+    except (ConnectionError, asyncio.IncompleteReadError):
+        return "cut"
+    except TimeoutError:
+        return "kept"
+
+
+async def _status(reader: asyncio.StreamReader) -> str:
+    # Not `wait_for`: in Python 3.11 it loses a cancellation that comes with the answer.
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            line = await reader.readline()
     except ConnectionError:
         return "cut"
     except TimeoutError:

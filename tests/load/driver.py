@@ -1,4 +1,4 @@
-"""The load profiles as programs: `python -m tests.load.driver flood|soak`."""
+"""The load profiles as programs: `python -m tests.load.driver flood|streams|soak`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.load.attacks import AttackPlan
+import msgspec
+
+from tests.load.attacks import AttackPlan, AttackReport
 from tests.load.flood import FloodReport, flood
 from tests.load.soak import MIB, CarrierReport, SoakPlan, soak
+from tests.load.stream_flood import AT_THE_DOOR, StreamFloodReport, stream_flood
 
 
 def main() -> int:
@@ -31,7 +34,14 @@ def main() -> int:
     wide.add_argument(
         "--behind-tunnel", action="store_true", help="strangers have the carrier's own address"
     )
+    door = profiles.add_parser("streams", help="strangers at the stream door while streams run")
+    door.add_argument("--behind-tunnel", action="store_true", help="as above")
     options = parser.parse_args()
+    if options.profile == "streams":
+        attack = msgspec.structs.replace(AT_THE_DOOR, one_address=options.behind_tunnel)
+        met = asyncio.run(stream_flood(attack))
+        _say(stream_flood_text(met))
+        return 1 if met.findings else 0
     with tempfile.TemporaryDirectory(prefix="openclaw-load-") as folder:
         if options.profile == "flood":
             attack = AttackPlan(
@@ -82,9 +92,7 @@ def flood_text(report: FloodReport) -> str:
     """A flood, for people."""
     attack = report.attack
     lines = [
-        f"strangers, {attack.seconds:.0f} s:",
-        *(f"  {kind:14} {_counts(statuses)}" for kind, statuses in attack.statuses.items()),
-        f"  silence kept for {attack.longest_silence_s:.1f} s",
+        *_attack_lines(attack),
         f"  most of one body taken: {attack.most_taken / MIB:.1f} MiB",
     ]
     for name, calls in (("quiet", report.quiet), ("flooded", report.flooded)):
@@ -97,6 +105,27 @@ def flood_text(report: FloodReport) -> str:
         f"{report.memory_after // MIB} after"
     )
     return "\n".join([*lines, *(f"WRONG: {finding}" for finding in report.findings)])
+
+
+def stream_flood_text(report: StreamFloodReport) -> str:
+    """A flood at the stream door, for people."""
+    lines = [
+        *_attack_lines(report.attack),
+        f"  at most {report.most_pending} sockets pending at once",
+    ]
+    lines.append(
+        f"streams: {report.served} served, {len(report.failed)} failed; frames came back in "
+        f"{report.ms(0.5):.1f} ms (p50), {report.ms(0.99):.1f} ms (p99)"
+    )
+    return "\n".join([*lines, *(f"WRONG: {finding}" for finding in report.findings)])
+
+
+def _attack_lines(attack: AttackReport) -> list[str]:
+    return [
+        f"strangers, {attack.seconds:.0f} s:",
+        *(f"  {kind:14} {_counts(statuses)}" for kind, statuses in attack.statuses.items()),
+        f"  silence kept for {attack.longest_silence_s:.1f} s",
+    ]
 
 
 def _counts(counts: dict[str, int]) -> str:

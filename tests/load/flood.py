@@ -71,10 +71,10 @@ async def flood(folder: Path, plan: AttackPlan, *, quiet_calls: int = 24) -> Flo
         quiet = await _calls(company, numbers, most=quiet_calls)
         # What strangers cost once is no leak: it is spent before memory is measured.
         small = AttackPlan(port, 20, 5, 2, 100, 500, one_address=plan.one_address)
-        await _attack(small)
+        await attack_with(small)
         memory_before = gateway.memory_bytes()
         attack = asyncio.ensure_future(  # noqa: TID251 - awaited below
-            _attack(msgspec.structs.replace(plan, port=port))
+            attack_with(msgspec.structs.replace(plan, port=port))
         )
         peak = asyncio.ensure_future(_peak(gateway, attack))  # noqa: TID251 - awaited below
         flooded = await _calls(company, numbers, until=attack)
@@ -107,7 +107,7 @@ def _judge(report: FloodReport) -> list[str]:
     return found
 
 
-async def _attack(plan: AttackPlan) -> AttackReport:
+async def attack_with(plan: AttackPlan) -> AttackReport:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.load.attacks", msgspec.json.encode(plan).decode(), stdout=PIPE
     )

@@ -21,6 +21,7 @@ from openclaw_voice_call.interfaces.carrier import (
 )
 from openclaw_voice_call.interfaces.instruction import DialOrder, Instruction, LegOrder, Perform
 from openclaw_voice_call.interfaces.links import LinkKind, LinkTarget
+from openclaw_voice_call.interfaces.speech import NativeVoice
 
 KEY = b"test key"
 SIGNATURE = "x-test-signature"
@@ -36,6 +37,9 @@ class HmacCarrier:
     name = "hmac"
     features = CarrierFeatures(markup=True)
     media = None
+
+    def voice_name(self, voice: NativeVoice) -> str | None:
+        return None
 
     def notices(self) -> Sequence[str]:
         return ()

@@ -73,9 +73,9 @@ class House:
 
 @asynccontextmanager
 async def house(
-    limits: StreamLimits | None = None, *expected: StreamTicket
+    limits: StreamLimits | None = None, *expected: StreamTicket, desk: StreamDesk | None = None
 ) -> AsyncGenerator[House]:
-    desk = StreamDesk(*(expected or (TICKET,)))
+    desk = desk or StreamDesk(*(expected or (TICKET,)))
     door = StreamDoor(desk, LINKS, Dialect(), path=STREAM_PATH, limits=limits)
     pipeline = WebhookPipeline(HmacCarrier(), Desk(), UrlPolicy(serve_path="/voice/webhook"))
     server = WebhookServer(
