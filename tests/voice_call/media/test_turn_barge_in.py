@@ -79,6 +79,29 @@ def test_sounds_around_a_gap_in_the_stream_are_not_added_up():
     assert line.cuts == []
 
 
+@pytest.mark.parametrize("protected", [True, False])
+def test_what_was_said_before_does_not_interrupt_what_begins(protected: bool):
+    line = TurnLine()
+    if protected:
+        line.we_say("Good morning.", interruptible=False)
+    line.talk(1000)
+    line.quiet(60)
+    line.we_say(REPLY, utterance=2)
+    line.talk(180)
+    assert line.cuts == []
+    line.talk(20)
+    assert len(line.cuts) == 1
+
+
+def test_speech_from_one_sentence_of_ours_to_the_next_is_added_up():
+    line = TurnLine()
+    line.we_say("First sentence.")
+    line.talk(100)
+    line.we_say("Second sentence.", utterance=2)
+    line.talk(100)
+    assert len(line.cuts) == 1
+
+
 def test_the_next_utterance_can_be_interrupted_again():
     line = TurnLine()
     line.we_say(REPLY)

@@ -78,6 +78,8 @@ class TurnTaker:
 
         self._utterance: int | None = None
         self._interruptible = False
+        self._exposed_ms = 0
+        """How long we have been speaking without protection; sounds before do not interrupt."""
         self._thinking = False
         self._cut_at: float | None = None
         """We were interrupted then, and it has not led to a turn yet."""
@@ -120,6 +122,7 @@ class TurnTaker:
     def frame(self, now: float, speech: bool) -> Sequence[TurnAction]:
         """Another 20 ms of the caller's line, and whether the gate hears speech in it."""
         self._advance(now)
+        self._exposed_ms = min(self._exposed_ms + FRAME_MS, self._window_ms)
         new_ms = self._meter.frame(self._now, speech)
         if new_ms:
             self._sound(new_ms)
@@ -163,6 +166,8 @@ class TurnTaker:
         else:
             self._sieve.we_speak(text, self._now)
             self._cut_at = None
+        if self._utterance is None or not self._interruptible:
+            self._exposed_ms = 0
         self._utterance = utterance
         self._interruptible = interruptible
         self._stir()
@@ -206,7 +211,7 @@ class TurnTaker:
         if self._utterance is None or not self._interruptible:
             return False
         need_ms = max(self._settings.barge_in_ms, FRAME_MS)
-        return self._meter.within(self._window_ms) >= need_ms
+        return self._meter.within(self._exposed_ms) >= need_ms
 
     def _cut(self) -> BargeIn:
         self._utterance = None

@@ -14,7 +14,7 @@ from openclaw_voice_call.media.open_turn import LONGEST
 from openclaw_voice_call.media.own_words import OwnWords, after, words_of
 from openclaw_voice_call.media.turns import TurnSettings
 
-_NEW_SPEECH_MS: Final = 120
+_NEW_SPEECH_MS: Final = 80
 """Speech after the last final that makes more words believable. What the gate still heard while
 that final was on its way is shorter."""
 _AGREE_S: Final = 3.0
