@@ -53,6 +53,7 @@ CASES = {
     "speech markup": ('<speak>Wait<break time="1s"/> here.</speak>', "Wait here."),
     "directives": ("[[reply_to_current]] Hi.\nMEDIA:/srv/a.png\nBye.", "Hi. Bye."),
     "emoji": ("Great 👍🏽! 👨‍👩‍👧 1️⃣ ok ❤️ ✅", "Great! 1 ok"),
+    "emoji at the end of a line": ("Great! 👍\n\nSee you 👋\n\n🎉\nBye", "Great! See you. Bye"),
     "control characters": ("a\x00b\x1b\u202ec\ufeff d\ud800", "abc d"),
     "reasoning": ("<think>They want {x}.\n</think>Yes.", "Yes."),
     "reasoning never closed": ("Sure. <reasoning>now I must", "Sure."),

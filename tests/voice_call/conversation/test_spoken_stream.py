@@ -39,6 +39,14 @@ LATE = {
 }
 """Answers that turn out too late not to have been meant as they began."""
 
+DOUBTFUL = [
+    "It is half past nine\n\nMEDIA:/srv/a.png {x}",
+    "Hello there friend. Hello there friend. |",
+    "How are you? How are you? | It is nine. | It is nine.",
+    "Are you there? 👍\n\nAre you there? 👍\n\n👍",
+]
+"""Answers whose last characters put in doubt for a while what was certain before."""
+
 
 def streamed(answer: str, cuts: list[int]) -> list[str]:
     places = [0, *sorted(cut % (len(answer) + 1) for cut in cuts), len(answer)]
@@ -64,7 +72,8 @@ def size(step: int, answer: str) -> list[int]:
 @pytest.mark.parametrize(
     "answer",
     [*PROSE, *(answer for answer, _ in CASES.values() if "<final>" not in answer)]
-    + [answer for answer, _ in CONTRACTS.values()],
+    + [answer for answer, _ in CONTRACTS.values()]
+    + DOUBTFUL,
 )
 def test_the_words_are_those_of_the_whole_answer(answer: str, step: int) -> None:
     assert joined(streamed(answer, size(step, answer))) == joined([spoken_text(answer)])

@@ -126,7 +126,8 @@ def _flow(text: str, *, whole: bool = True) -> str:
     if whole and not _has_words(outside):
         bodies = (m["body"] for m in _FENCE.finditer(text) if m["language"] in _PROSE_LANGUAGES)
         outside = "\n\n".join(bodies)
-    linked = _links(outside)
+    # Before the lines are looked at: where one ends with a picture, what is before it counts.
+    linked = _EMOJI.sub(_gap, _links(outside))
     if not whole:
         linked = linked[: certain_lines(linked)]
     return _folded(_inline(words_of_lines(linked)))
@@ -156,7 +157,6 @@ def _host(match: re.Match[str]) -> str:
 
 
 def _inline(text: str) -> str:
-    text = _EMOJI.sub(_gap, text)
     text = _UNSPEAKABLE.sub("", text)
     text = _STRONG.sub("", _ESCAPE.sub(r"\1", text))
     text = _STAR.sub("", _EMPHASIS.sub(r"\1", text))

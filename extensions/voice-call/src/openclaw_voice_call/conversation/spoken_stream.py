@@ -69,8 +69,13 @@ class SpokenStream:
 
     def _sentences(self, flow: str, *, ended: bool) -> Iterator[str]:
         if not flow.startswith(self._flow):
-            self._repeats = frozenset(self._given)
-            self._flow = ""
+            if _after_same_words(self._flow, flow) is not None:
+                # Less than was given: what came last put the end of it in doubt again.
+                return
+            resumed = _after_same_words(flow, self._flow)
+            if resumed is None:
+                self._repeats = frozenset(self._given)
+            self._flow = flow[: resumed or 0]
         while not self.full:
             start = len(self._flow)
             end = sentence_end(flow, start, first=not self._given, ended=ended)
@@ -83,3 +88,18 @@ class SpokenStream:
                 continue
             self._given.append(sentence)
             yield sentence
+
+
+def _after_same_words(flow: str, given: str) -> int | None:
+    """Where `flow` goes on after the words of `given`, which differs from its beginning only in
+    punctuation (a block ends with a stop only if another follows); None where it has others."""
+    position = 0
+    for wanted in filter(str.isalnum, given):
+        while position < len(flow) and not flow[position].isalnum():
+            position += 1
+        if flow[position : position + 1] != wanted:
+            return None
+        position += 1
+    while position < len(flow) and not (flow[position].isspace() or flow[position].isalnum()):
+        position += 1
+    return position
