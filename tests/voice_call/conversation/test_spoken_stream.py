@@ -156,6 +156,14 @@ def test_the_first_sentence_is_out_before_the_second_is_written(begin: str) -> N
     assert sentence.endswith("Your train leaves at nine.")
 
 
+@pytest.mark.scenario("F106")
+def test_a_line_break_is_enough_to_end_any_sentence_of_an_answer() -> None:
+    stream = SpokenStream()
+    first = "It is half past nine in the morning and the sun is up. " * 4
+    given = stream.feed(f"{first}Wait") + stream.feed(" a moment.\n")
+    assert given[-1] == "Wait a moment."
+
+
 @pytest.mark.parametrize(
     "begin",
     [

@@ -11,6 +11,8 @@ _NEWS = re.compile(r"[^\w\s](?:\s+\S|\n)|[。！？｡।॥，、；：]")  # n
 """What may have completed a sentence; looking for one costs more than looking for this."""
 _UNNOTICED: Final = 200
 """Characters after which a sentence may have become too long to be spoken as one."""
+_LONG: Final = 2000
+"""Characters; shorter answers are looked through whenever there is news."""
 _COMPLETE = re.compile(r"[.!?…؟۔。！？｡।॥][\"'”’»)\]}）」』】》]*\s*\Z")  # noqa: RUF001
 
 
@@ -59,7 +61,7 @@ class SpokenStream:
 
     def _has_news(self) -> bool:
         length = len(self._answer)
-        if length - self._examined < self._examined // 16:
+        if self._examined > _LONG and length - self._examined < self._examined // 16:
             # The longer the answer, the rarer, so that the work stays in proportion to its length.
             return False
         news = _NEWS.search(self._answer, self._seen) is not None
