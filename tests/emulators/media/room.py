@@ -1,6 +1,6 @@
 """All media streams of one company."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -40,11 +40,13 @@ class MediaRoom:
         language: Language,
         talker: Talker,
         headers: Mapping[str, str] | None = None,
+        on_key: Callable[[str], None] = lambda _: None,
     ) -> MediaStream:
         """Begin to open a stream, whose start message will have `name` as the stream's.
 
         Args:
             headers: of the upgrade, such as its signature.
+            on_key: told of each key that was pressed.
         """
         order = StreamOrder(call_id, len(self.of(call_id)) + 1, url)
         faults = self.faults.strike(order)
@@ -57,6 +59,7 @@ class MediaRoom:
             line_clock=self.line_clock,
             changes=self.changes,
             faults=faults,
+            on_key=on_key,
             problem=lambda text: self.violations.append(f"{call_id}: stream: {text}"),
         )
         self.streams.append(stream)

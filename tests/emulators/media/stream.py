@@ -108,6 +108,7 @@ class MediaStream:
         line_clock: Clock,
         changes: Changes,
         faults: Sequence[StreamFault],
+        on_key: Callable[[str], None],
         problem: Callable[[str], None],
     ) -> None:
         """`problem` is told what the gateway has sent that makes no sense."""
@@ -135,6 +136,7 @@ class MediaStream:
         self._line_clock = line_clock
         self._changes = changes
         self._faults = faults
+        self._on_key = on_key
         self._problem = problem
         self._socket: ClientConnection | None = None
         self._stopping = asyncio.Event()
@@ -304,6 +306,7 @@ class MediaStream:
         if key:
             self.keys.append(key)
             await socket.send(self._language.key(key, at))
+            self._on_key(key)
         if not self.muted:
             await self._send_audio(socket, self._language.audio(said, at))
         if reached or key:

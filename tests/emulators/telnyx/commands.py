@@ -10,12 +10,14 @@ from binascii import Error as Base64Error
 from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import web
 
 from tests.emulators.telnyx.calls import Json, Order
 from tests.emulators.telnyx.line import Line
+from tests.emulators.telnyx.media import StreamRequest
 
 ID_SECONDS: Final = 60.0
 """Real seconds for which a command id is remembered."""
@@ -148,6 +150,22 @@ def _transcription_stop(line: Line, body: Json) -> None:
     line.stop_listening()
 
 
+def _streaming_start(line: Line, body: Json) -> None:
+    _require_answer(line)
+    if line.media is not None:
+        raise ApiError(422, "90045", "Media streaming is in use already")
+    request = StreamRequest.of(body)
+    if urlsplit(request.url).scheme != "wss":
+        raise ApiError(422, "10015", f"stream_url {request.url}")
+    line.stream(request)
+
+
+def _streaming_stop(line: Line, body: Json) -> None:
+    if line.media is None:
+        raise ApiError(422, "90048", "There is no active stream")
+    line.media.stop()
+
+
 def _send_dtmf(line: Line, body: Json) -> None:
     _require_answer(line)
     digits, millis = str(body["digits"]), body.get("duration_millis", 250)
@@ -167,7 +185,7 @@ def _require_answer(line: Line) -> None:
         raise ApiError(422, "90034", "The call has not been answered yet")
 
 
-_NO_FAULT: Final = frozenset({"90054"})
+_NO_FAULT: Final = frozenset({"90048", "90054"})
 _ACTIONS: Final[Mapping[str, Callable[[Line, Json], None]]] = {
     "answer": _answer,
     "reject": _reject,
@@ -175,6 +193,8 @@ _ACTIONS: Final[Mapping[str, Callable[[Line, Json], None]]] = {
     "speak": _speak,
     "transcription_start": _transcription_start,
     "transcription_stop": _transcription_stop,
+    "streaming_start": _streaming_start,
+    "streaming_stop": _streaming_stop,
     "send_dtmf": _send_dtmf,
     "client_state_update": _remember,
 }

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.emulators.clock import Changes, Clock, Tasks
 from tests.emulators.faults import FaultPlan, RestFault, WebhookFault
+from tests.emulators.media import MediaRoom, StreamFault, StreamOrder
 from tests.emulators.people import Person
 from tests.emulators.telnyx.calls import Call, Json, Order
 from tests.emulators.telnyx.commands import ApiError
@@ -56,6 +57,8 @@ class Settings:
     private_key: Ed25519PrivateKey = PRIVATE_KEY
     speed: float = 50.0
     """Carrier seconds per real second."""
+    media_speed: float = 1.0
+    """Seconds of sound per real second: how fast live audio is, whatever the speed of calls."""
     endpoint_seconds: float = 0.5
     """Carrier seconds of silence after which the recogniser ends a sentence."""
     park_seconds: float = 60.0
@@ -79,6 +82,7 @@ class Faults:
 
     webhooks: FaultPlan[Webhook, WebhookFault]
     rest: FaultPlan[RestRequest, RestFault]
+    streams: FaultPlan[StreamOrder, StreamFault]
 
 
 class TelnyxEmulator:
@@ -94,7 +98,7 @@ class TelnyxEmulator:
         self.application = settings.application
         self.people = dict(settings.people)
         self.origins = dict(settings.origins)
-        self.faults = Faults(FaultPlan(rng), FaultPlan(rng))
+        self.faults = Faults(FaultPlan(rng), FaultPlan(rng), FaultPlan(rng))
         self.violations: list[str] = []
         """What the gateway did that Telnyx would refuse or ignore."""
         self.lines: dict[str, Line] = {}
@@ -115,11 +119,22 @@ class TelnyxEmulator:
             settings.retries,
             settings.retry_gap,
         )
+        self.media = MediaRoom(
+            Clock(settings.media_speed),
+            self.clock,
+            self._tasks,
+            self._changes,
+            self.origins,
+            settings.proxy_headers,
+            self.violations,
+            self.faults.streams,
+        )
         self._exchange = Exchange(
             self.clock,
             self._tasks,
             self._changes,
             self._webhooks,
+            self.media,
             settings.on_event,
             settings.endpoint_seconds,
             settings.park_seconds,

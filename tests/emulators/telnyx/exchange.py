@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tests.emulators.clock import Changes, Clock, Tasks
+from tests.emulators.media import MediaRoom
 from tests.emulators.telnyx.calls import Call
 from tests.emulators.telnyx.webhooks import WebhookSender
 
@@ -28,6 +29,7 @@ class Exchange:
     tasks: Tasks
     changes: Changes
     webhooks: WebhookSender
+    media: MediaRoom
     on_event: Callable[[Event], None]
     endpoint_seconds: float
     park_seconds: float

@@ -4,11 +4,14 @@ import asyncio
 from collections import deque
 from collections.abc import Coroutine, Mapping
 from typing import Literal
+from uuid import uuid4
 
+from tests.emulators.media import MediaStream, Talker
 from tests.emulators.people import Heard, PersonOnCall, speaking_time
 from tests.emulators.telnyx.calls import Call, Json, iso
 from tests.emulators.telnyx.exchange import Exchange
 from tests.emulators.telnyx.listening import Listening
+from tests.emulators.telnyx.media import StreamRequest, TelnyxLanguage
 from tests.emulators.telnyx.spec import check_event
 from tests.emulators.telnyx.webhooks import Webhook
 
@@ -27,6 +30,9 @@ class Line:
         self.clock = exchange.clock
         self.exchange = exchange
         self.listening: Listening | None = None
+        self.media: MediaStream | None = None
+        """The stream that is on, or about to be."""
+        self._talker = Talker(talk, self._leave_after)
         self._sayings: deque[tuple[str, str]] = deque()
         self._speaking = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -82,6 +88,22 @@ class Line:
             self.listening = None
             self.exchange.note(self.call, "listens no more")
 
+    def stream(self, request: StreamRequest) -> None:
+        """Open a media stream, whatever comes of it."""
+        name = str(uuid4())
+        language = TelnyxLanguage(name, self.call, request)
+        self.media = self.exchange.media.open(
+            self.call.control_id,
+            name,
+            request.url,
+            language,
+            self._talker,
+            # Telnyx tells of keys on the stream and, as always, by a webhook.
+            on_key=lambda key: self.tell("call.dtmf.received", {"digit": key}),
+        )
+        self.exchange.note(self.call, "streams", request.url)
+        self._spawn(self._follow(self.media, request), "stream")
+
     def play_digits(self, digits: str, key_ms: int) -> None:
         gap = key_ms / 1000 + _KEY_GAP
         seconds = sum(_PAUSES.get(key, gap) for key in digits)
@@ -112,6 +134,8 @@ class Line:
         call.duration = 0.0 if call.answered_at is None else self.clock.now() - call.answered_at
         call.become("hangup")
         self.stop_listening()
+        if self.media is not None:
+            self.media.stop()
         self._cancel()
         if speaking:
             self.tell("call.speak.ended", {"status": "call_hangup"}, numbers=False)
@@ -174,6 +198,32 @@ class Line:
             self.tell("call.speak.ended", {"status": "completed"}, numbers=False)
         self.exchange.note(self.call, "silent")
 
+    async def _follow(self, media: MediaStream, request: StreamRequest) -> None:
+        """Tell what becomes of a stream, and end it with the call."""
+        url = {"stream_url": request.url}
+        try:
+            if not await media.connected():
+                return self._tell_failed(media, request, "connection_failed")
+            self.tell("streaming.started", url, numbers=False)
+            return await media.ended()
+        finally:
+            self.media = None
+            media.stop()
+            if media.ended_by == "network":
+                # What a socket that is lost brings is not documented: the harder case.
+                self._tell_failed(media, request, "connection_lost")
+            elif media.started_at is not None:
+                self.tell("streaming.stopped", url, numbers=False)
+
+    def _tell_failed(self, media: MediaStream, request: StreamRequest, reason: str) -> None:
+        fields: Json = {
+            "failure_reason": reason,
+            "stream_id": media.name,
+            "stream_type": "websocket",
+            "stream_params": {"stream_url": request.url, "track": request.track},
+        }
+        self.tell("streaming.failed", fields, numbers=False)
+
     @property
     def speaking(self) -> bool:
         return self._speaking
@@ -181,15 +231,18 @@ class Line:
     async def _hear(self, item: Heard, seconds: float) -> None:
         self.exchange.note(self.call, f"hears {item.kind}", item.text)
         if await self.talk.hear(item, seconds, self.clock, lambda: self.hang_up("person")):
-            self._end_after(self.talk.person.hangs_up.delay, "person")
+            self._leave_after(self.talk.person.hangs_up.delay)
 
     def reply_ended(self) -> None:
         """What the person answered to a listening is over: some people leave then."""
         habits = self.talk.person.hangs_up
         if habits.after_gather == self.talk.gathers:
-            self._end_after(habits.delay, "person")
+            self._leave_after(habits.delay)
 
     # --- tasks
+
+    def _leave_after(self, seconds: float) -> None:
+        self._end_after(seconds, "person")
 
     def _person_joins(self) -> None:
         seconds = self.talk.person.hangs_up.after_seconds

@@ -24,6 +24,9 @@ EVENT_SCHEMAS: Final[Mapping[str, str]] = {
     "call.speak.ended": "CallSpeakEnded",
     "call.dtmf.received": "CallDtmfReceived",
     "call.transcription": "Transcription",
+    "streaming.started": "CallStreamingStarted",
+    "streaming.stopped": "CallStreamingStopped",
+    "streaming.failed": "CallStreamingFailed",
 }
 
 

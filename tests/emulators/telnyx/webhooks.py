@@ -21,6 +21,7 @@ from yarl import URL
 
 from tests.emulators.clock import Changes, Tasks
 from tests.emulators.faults import Delay, Drop, FaultPlan, Postpone, Repeat, WebhookFault
+from tests.emulators.origins import local_url
 from tests.emulators.telnyx.calls import Json
 
 MAX_LOG = 200_000
@@ -204,6 +205,9 @@ class WebhookSender:
             self.changes.notify()
 
     async def _exchange(self, delivery: Delivery) -> None:
+        target = local_url(delivery.url, self.origins)
+        if target is None:
+            raise aiohttp.InvalidURL(delivery.url, "no origin is known for it")
         headers = {
             "Host": urlsplit(delivery.url).netloc,
             "Content-Type": "application/json",
@@ -212,7 +216,7 @@ class WebhookSender:
             **delivery.headers,
         }
         async with self.session.post(
-            URL(self._local(delivery.url), encoded=True),
+            URL(target, encoded=True),
             data=delivery.content,
             headers=headers,
             allow_redirects=False,
@@ -222,14 +226,6 @@ class WebhookSender:
             delivery.status = response.status
             delivery.error = ""
             delivery.outcome = _judge(response.status)
-
-    def _local(self, url: str) -> str:
-        for public in sorted(self.origins, key=len, reverse=True):
-            if url.startswith(public):
-                return self.origins[public] + url.removeprefix(public)
-        if urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}:
-            return url
-        raise aiohttp.InvalidURL(url, "no origin is known for it")
 
 
 def _judge(status: int) -> _Outcome:
