@@ -183,7 +183,7 @@ async def test_a_recogniser_that_refuses_leaves_the_call_to_the_carrier(tmp_path
 @pytest.mark.scenario("F48")
 async def test_a_recogniser_that_drops_now_and_then_loses_no_words(tmp_path: Path) -> None:
     who = person("This is the first sentence", "And this is another one")
-    async with live(tmp_path, who, ear={"dropsAfterMs": 2500}) as gateway:
+    async with live(tmp_path, who, ear={"dropsAfterMs": 4000}) as gateway:
         ended, _ = await call(gateway)
     assert said_by(ended, "user") == ["This is the first sentence", "And this is another one"]
 

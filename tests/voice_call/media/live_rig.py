@@ -162,7 +162,7 @@ class LiveRig:
             taps=lambda _: (),
         )
         self.live = LiveVoice(play.record, self.parts, self)
-        self.live.follow(play.record)
+        self.live.follow(play.record, play.record)
         self.wire = FakeWire(clock, lambda _: None)
         self.streams = 0
 
@@ -177,7 +177,7 @@ class LiveRig:
         """Decided, stored and followed, all at once."""
         self.play.at(self.clock.monotonic() - 1000.0, event)
         self.live.forget(self.play.record)
-        self.live.follow(self.play.record)
+        self.live.follow(self.play.record, self.play.record)
         return self.play.record
 
     def open_stream(self) -> FakeWire:

@@ -164,6 +164,20 @@ async def test_a_greeting_that_cannot_be_synthesised_falls_to_the_carrier() -> N
         assert rig.play.lined_up == ["Say this."]
 
 
+@pytest.mark.scenario("F7")
+async def test_a_greeting_that_failed_while_the_phone_rang_is_tried_again() -> None:
+    async with live_rig(GREETING) as rig:
+        rig.voice.fails.add(GREETING)
+        await rig.clock.advance(0.1)
+        rig.live.follow(rig.play.record, rig.play.record)
+        assert not rig.of(ev.UtteranceRefused)
+        rig.voice.fails.clear()
+        wire = rig.open_stream()
+        await rig.silence(200)
+        assert wire.first("media") is not None
+        assert rig.play.record.path is VoicePathKind.LIVE
+
+
 @pytest.mark.scenario("F48", "F19")
 async def test_a_recogniser_that_is_lost_for_good_leaves_the_carriers() -> None:
     async with live_rig() as rig:
@@ -241,3 +255,15 @@ async def test_a_final_after_the_end_changes_nothing() -> None:
         rig.recogniser.hear(Final("late"))
         rig.sink.closed()
         assert len(rig.told) == told
+
+
+async def test_a_record_that_is_stored_late_brings_nothing_back() -> None:
+    async with live_rig() as rig:
+        await listening(rig)
+        rig.happens(ev.SpeakRequested("op", "Short."))
+        stored = rig.play.record
+        await rig.silence(1500)
+        assert rig.voice.asked == ["Short."]
+        rig.live.follow(stored, rig.play.record)
+        await rig.silence(500)
+        assert rig.voice.asked == ["Short."]

@@ -279,7 +279,7 @@ class CallRunner:
         if not (record.live or record.stray):
             self._performer.line_is_down()
         if self._voice is not None:
-            self._voice.follow(record)
+            self._voice.follow(record, self._head)
             if record.closing or not record.speaks_live:
                 self._close_voice()
         self._arm()

@@ -140,7 +140,7 @@ class VoiceCallRuntime:
             manager = CallManager(
                 store=store,
                 carrier=carrier,
-                responder=Responder(api.agents, api.tasks),
+                responder=Responder(api.agents, api.tasks, monotonic=api.clock.monotonic),
                 clock=api.clock,
                 tasks=api.tasks,
                 reception=reception,

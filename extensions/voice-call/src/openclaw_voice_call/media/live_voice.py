@@ -131,15 +131,16 @@ class LiveVoice:
         """Takes the time of each turn's stages."""
         return self._watch
 
-    def follow(self, record: CallRecord) -> None:
-        """Do what the stored record lists."""
+    def follow(self, record: CallRecord, decided: CallRecord) -> None:
+        """Do what the stored record lists, and the decided one, which may be newer, still does."""
         self._record = record
         if self._closed:
             return
         thinking = record.reply is not None and not record.reply.begun
         self._taker.thinking(self._now(), thinking)
         says, current = _listed(record)
-        self._mouth.follow(says, current=current)
+        still, _ = _listed(decided)
+        self._mouth.follow([say for say in says if say in still], current=current)
         self._look_later()
 
     def forget(self, decided: CallRecord) -> None:
@@ -354,4 +355,6 @@ def _listed(record: CallRecord) -> tuple[Sequence[Say], int | None]:
         if isinstance(verb, Say):
             says.append(verb)
     verb = script.current
-    return says, verb.utterance if isinstance(verb, Say) else None
+    # Before the answer there is no current one: what fails then may be tried again.
+    at_it = verb if isinstance(verb, Say) and record.phase is Phase.UP else None
+    return says, None if at_it is None else at_it.utterance
