@@ -12,6 +12,7 @@ from aiohttp import web
 
 from tests.emulators.clock import Changes, Clock, Tasks
 from tests.emulators.faults import FaultPlan, RestFault, WebhookFault
+from tests.emulators.media import MediaRoom, StreamFault, StreamOrder
 from tests.emulators.people import Person
 from tests.emulators.plivo.calls import Call, Fetch, Form, Order
 from tests.emulators.plivo.exchange import Alert, Event, Exchange
@@ -64,6 +65,8 @@ class Settings:
     """Whether a call and the request for it have different UUIDs; the reference allows for it."""
     speed: float = 50.0
     """Carrier seconds per real second."""
+    media_speed: float = 1.0
+    """Seconds of sound per real second: how fast live audio is, whatever the speed of calls."""
     queue_seconds: float = 0.2
     """Carrier seconds for which an outbound call is queued before it is dialled."""
     seed: int = 0
@@ -86,6 +89,7 @@ class Faults:
 
     webhooks: FaultPlan[Webhook, WebhookFault]
     rest: FaultPlan[RestRequest, RestFault]
+    streams: FaultPlan[StreamOrder, StreamFault]
 
 
 class PlivoEmulator:
@@ -101,7 +105,7 @@ class PlivoEmulator:
         self.numbers = dict(settings.numbers)
         self.people = dict(settings.people)
         self.origins = dict(settings.origins)
-        self.faults = Faults(FaultPlan(rng), FaultPlan(rng))
+        self.faults = Faults(FaultPlan(rng), FaultPlan(rng), FaultPlan(rng))
         self.violations: list[str] = []
         """What the gateway did that Plivo would refuse, ignore or correct."""
         self.lines: dict[str, Line] = {}
@@ -123,6 +127,16 @@ class PlivoEmulator:
             signatures=settings.signatures,
             main_token=settings.main_token,
         )
+        self.media = MediaRoom(
+            Clock(settings.media_speed),
+            self.clock,
+            self._tasks,
+            self._changes,
+            self.origins,
+            settings.proxy_headers,
+            self.violations,
+            self.faults.streams,
+        )
         self._exchange = Exchange(
             self.clock,
             self._tasks,
@@ -130,6 +144,7 @@ class PlivoEmulator:
             self._webhooks,
             self.violations,
             settings.on_event,
+            self.media,
             settings.queue_seconds,
         )
         self._rest = RestApi(

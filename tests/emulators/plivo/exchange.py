@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tests.emulators.clock import Changes, Clock, Tasks
+from tests.emulators.media import MediaRoom
 from tests.emulators.plivo.calls import Call
 from tests.emulators.plivo.webhooks import WebhookSender
 
@@ -36,6 +37,7 @@ class Exchange:
     webhooks: WebhookSender
     violations: list[str]
     on_event: Callable[[Event], None]
+    media: MediaRoom
     queue_seconds: float
     alerts: list[Alert] = field(default_factory=list[Alert])
     events: deque[Event] = field(default_factory=lambda: deque[Event](maxlen=100_000))

@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
-from urllib.parse import urldefrag, urljoin
+from urllib.parse import urldefrag, urljoin, urlsplit
+from uuid import uuid4
 
 from tests.emulators.clock import Clock
+from tests.emulators.media import MediaStream, Talker
 from tests.emulators.people import Heard, PersonOnCall, speaking_time
 from tests.emulators.plivo.calls import (
     BUSY,
@@ -21,6 +23,7 @@ from tests.emulators.plivo.calls import (
     Cause,
     Fetch,
     Form,
+    plivo_time,
 )
 from tests.emulators.plivo.exchange import Exchange
 from tests.emulators.plivo.listening import Listening
@@ -35,14 +38,19 @@ from tests.emulators.plivo.markup import (
     Prompt,
     Redirect,
     Speak,
+    Stream,
     Wait,
     parse,
 )
+from tests.emulators.plivo.media import PlivoLanguage
 from tests.emulators.plivo.spec import is_web_url
 from tests.emulators.plivo.webhooks import Delivery, Kind, Unreachable, Webhook
 
 PLAY_SECONDS = 3.0
 """Assumed length of a recording, whose sound is not fetched."""
+STREAM_ATTEMPTS = 3
+STREAM_GAP = 0.1
+"""Real seconds between them; what Plivo waits is not documented."""
 _KEY_SECONDS = {"w": 0.5, "W": 1.0}
 _XML_TYPES = {"text/xml", "application/xml"}
 _CODE_DIGIT: dict[Kind, int] = {
@@ -73,6 +81,7 @@ class Line:
         self._exchange = exchange
         self._timers: list[asyncio.Task[None]] = []
         self._main: asyncio.Task[None] | None = None
+        self._talker = Talker(talk, self._leave_after)
 
     @property
     def clock(self) -> Clock:
@@ -240,15 +249,20 @@ class Line:
                     if fields is not None:
                         return "action", Fetch(_target(base, verb.action), verb.method, fields)
                 case Keys(digits, waits):
-                    if waits:
-                        await self._press(digits)
-                    else:
-                        work = self._press(digits)
-                        task = self._exchange.tasks.spawn(work, f"keys {self.call.uuid}")
-                        self._timers.append(task)
+                    await self._begin_verb(self._press(digits), waits=waits)
+                case Stream():
+                    await self._begin_verb(self._stream(verb), waits=verb.holds)
                 case Speak() | Play() | Wait():
                     await self.perform((verb,))
         return None
+
+    async def _begin_verb(self, work: Coroutine[object, object, None], *, waits: bool) -> None:
+        """`waits`: until it is over; else the document goes on at once."""
+        if waits:
+            await work
+        else:
+            task = self._exchange.tasks.spawn(work, f"beside the document of {self.call.uuid}")
+            self._timers.append(task)
 
     def _hang_up_by(self, verb: Hangup) -> None:
         call = self.call
@@ -256,6 +270,48 @@ class Line:
             self.finish(NORMAL, "document")
         else:
             self.finish(BUSY if verb.reason == "busy" else REJECTED, "document")
+
+    # --- live audio
+
+    async def _stream(self, stream: Stream) -> None:
+        """Until the stream is over; one that cannot be opened is passed over."""
+        media = self._open(stream)
+        for left in reversed(range(STREAM_ATTEMPTS)):
+            try:
+                if await media.connected():
+                    self._tell_stream(stream, media, "StartStream")
+                    return await media.ended()
+            finally:
+                media.stop()
+                if media.started_at is not None:
+                    self._tell_stream(stream, media, "StopStream")
+            if left:
+                await asyncio.sleep(STREAM_GAP)
+                media = self._open(stream)
+        self._exchange.note(self.call, "stream dropped", media.error)
+        return self._tell_stream(stream, media, "DroppedStream")
+
+    def _open(self, stream: Stream) -> MediaStream:
+        call, name = self.call, str(uuid4())
+        language = PlivoLanguage(name, call.uuid, call.account, stream.extra_headers)
+        # The upgrade is signed as if it were plain HTTP.
+        signed = urlsplit(stream.url)._replace(scheme="http").geturl()
+        headers = self._exchange.webhooks.sign(signed, "GET", ())
+        self._exchange.note(call, "stream", stream.url)
+        return self._exchange.media.open(
+            call.uuid, name, stream.url, language, self._talker, headers
+        )
+
+    def _tell_stream(self, stream: Stream, media: MediaStream, event: str) -> None:
+        if stream.status_url:
+            extra: Form = (
+                ("Event", event),
+                ("StreamID", media.name),
+                ("Timestamp", plivo_time(self.clock.wall())),
+                ("ServiceURL", stream.url),
+                ("StatusReason", media.error),
+            )
+            self._send("stream", Fetch(stream.status_url, stream.status_method, extra))
 
     # --- what reaches the person's ear, and what comes from the mouth
 

@@ -3,12 +3,15 @@
 import re
 from dataclasses import dataclass, field
 from typing import TypeAlias
+from urllib.parse import urlsplit
 from xml.parsers import expat
 
+from tests.emulators.plivo.media import MULAW
 from tests.emulators.plivo.spec import elements
 
 MAX_DOCUMENT = 100_000
 """Bytes of one document."""
+MAX_STREAM_URL = 2048
 MAX_SPEAK = 3000
 """Characters of one Speak."""
 _SSML = {
@@ -82,13 +85,25 @@ class Hangup:
 
 
 @dataclass(frozen=True)
+class Stream:
+    """Live audio both ways, over the gateway's socket."""
+
+    url: str
+    holds: bool
+    """keepCallAlive: the document goes on only when the stream is over."""
+    extra_headers: str
+    status_url: str
+    status_method: str
+
+
+@dataclass(frozen=True)
 class NotEmulated:
     """An element that Plivo knows and this emulator does not perform."""
 
     name: str
 
 
-Verb: TypeAlias = Speak | Play | Wait | GetInput | Keys | Redirect | Hangup | NotEmulated
+Verb: TypeAlias = Speak | Play | Wait | GetInput | Keys | Redirect | Hangup | Stream | NotEmulated
 
 
 @dataclass(frozen=True)
@@ -203,9 +218,36 @@ class _Reader:
                 return Redirect(node.all_text(), self._method(node))
             case "Hangup":
                 return Hangup(self._choice(node, "reason", "", {"", "rejected", "busy"}))
+            case "Stream":
+                return self._stream(node)
             case name:
-                self.problems.append(f"<{name}> is not emulated")
-                return NotEmulated(name)
+                return self._not_emulated(name)
+
+    def _not_emulated(self, what: str) -> NotEmulated:
+        self.problems.append(f"<{what}> is not emulated")
+        return NotEmulated(what)
+
+    def _stream(self, node: _Node) -> Verb:
+        attributes, url = node.attributes, node.all_text()
+        if not 0 < len(url) <= MAX_STREAM_URL or urlsplit(url).scheme != "wss":
+            self.problems.append(f"<Stream> must be a wss URL: {url!r}")
+        if not self._flag(node, "bidirectional", default=False):
+            return self._not_emulated("Stream bidirectional='false'")
+        if attributes.get("audioTrack", "inbound") != "inbound":
+            self.problems.append("<Stream> both ways has the inbound track only")
+        # Without a type, Plivo sends linear samples.
+        if attributes.get("contentType", "audio/x-l16;rate=8000") != MULAW:
+            return self._not_emulated(f"Stream contentType={attributes.get('contentType')!r}")
+        extra = attributes.get("extraHeaders", "")
+        if not re.fullmatch(r"([A-Za-z0-9]+=[A-Za-z0-9]+(,|$))*", extra) or len(extra) > 512:
+            self.problems.append(f"<Stream extraHeaders> {extra!r}")
+        return Stream(
+            url,
+            self._flag(node, "keepCallAlive", default=False),
+            extra,
+            attributes.get("statusCallbackUrl", ""),
+            self._choice(node, "statusCallbackMethod", "POST", {"GET", "POST"}),
+        )
 
     def _prompt(self, node: _Node) -> Prompt:
         if node.name == "Wait":

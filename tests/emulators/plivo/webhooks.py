@@ -20,12 +20,15 @@ from yarl import URL
 
 from tests.emulators.clock import Changes, Tasks
 from tests.emulators.faults import Delay, Drop, FaultPlan, Postpone, Repeat, WebhookFault
+from tests.emulators.origins import local_url
 from tests.emulators.plivo.calls import Form
 
 MAX_ANSWER = 1 << 20
 MAX_LOG = 200_000
 
-Kind: TypeAlias = Literal["answer", "fallback", "action", "redirect", "transfer", "ring", "hangup"]
+Kind: TypeAlias = Literal[
+    "answer", "fallback", "action", "redirect", "transfer", "ring", "hangup", "stream"
+]
 Signatures: TypeAlias = Literal["both", "v3", "v2"]
 _Outcome: TypeAlias = Literal["", "ct", "rt", "4xx", "5xx"]
 """Empty is success; the others are the failures that a retry policy names."""
@@ -277,6 +280,9 @@ class WebhookSender:
             self.changes.notify()
 
     async def _exchange(self, delivery: Delivery, overrides: Overrides) -> None:
+        target = local_url(delivery.url, self.origins)
+        if target is None:
+            raise Unreachable(f"no origin is known for {delivery.url}")
         form = urlencode(delivery.params).encode() if delivery.method == "POST" else None
         headers = {
             "Host": urlsplit(delivery.url).netloc,
@@ -289,7 +295,7 @@ class WebhookSender:
         async with self.session.request(
             delivery.method,
             # What was signed is sent: no decoding and encoding again on the way.
-            URL(self._local(delivery.url), encoded=True),
+            URL(target, encoded=True),
             data=form,
             headers=headers,
             allow_redirects=False,
@@ -305,14 +311,6 @@ class WebhookSender:
             delivery.body = body.decode("utf-8", "replace")
             delivery.error = ""
             delivery.outcome = _judge(response.status)
-
-    def _local(self, url: str) -> str:
-        for public in sorted(self.origins, key=len, reverse=True):
-            if url.startswith(public):
-                return self.origins[public] + url.removeprefix(public)
-        if urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}:
-            return url
-        raise Unreachable(f"no origin is known for {url}")
 
 
 def sign_v3(token: str, url: str, method: str, params: Form, nonce: str) -> str:
