@@ -1,8 +1,11 @@
 """The other ends of `media.py`: callers on Twilio's media protocol, and a recogniser's server.
 
-Both do as little as they can, on bare sockets, so that one process bears hundreds of them beside
-the server under test. The caller's frames carry their number in soft samples, which the
-recogniser's server reads, so the way of each frame is timed.
+Both do as little as they can, on bare sockets, and are processes of their own, so that they bear
+hundreds of calls beside the server under test. The caller's frames carry in soft samples when they
+were sent, which the recogniser's server reads, so the way of each frame is timed.
+
+`python -m benchmarks.media_lines PORT` is the recogniser's server. Beside `/<anything>/listen` it
+serves `/forget` and `/delays`, a JSON list of ms.
 """
 
 from __future__ import annotations
@@ -10,6 +13,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import json
+import signal
+import sys
 import time
 from array import array
 from typing import Final
@@ -20,10 +26,19 @@ from openclaw_voice_call.interfaces.media import FRAME_BYTES, FRAME_MS
 
 GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 MASK: Final = b"\x5a\xc3\x19\x87"
-DIGITS: Final = 6
-"""Frames are numbered in base 15, a sample a digit, in the softest samples. 0xFF is none of them:
-a recogniser hears silence where the ear holds back, and there is no number in silence."""
+DIGITS: Final = 12
+"""Monotonic time in us, in base 15, a sample a digit, in the softest samples. 0xFF is none of them:
+a recogniser hears silence where the ear holds back, and silence was never sent."""
 SOFTEST: Final = 0xF0
+STAMP_LETTERS: Final = DIGITS * 4 // 3
+"""In base64."""
+MEDIA_BEFORE: Final = (
+    b'{"event":"media","sequenceNumber":"1000","media":{"track":"inbound","chunk":"1000",'
+    b'"timestamp":"1000","payload":"'
+)
+MEDIA_AFTER: Final = b'"},"streamSid":"MZ1"}'
+HEAD_BYTES: Final = 8
+"""Of a masked websocket message of 126 bytes to 64 KB."""
 START: Final = (
     '{"event":"start","sequenceNumber":"1","start":{"accountSid":"AC1","streamSid":"MZ1",'
     '"callSid":"CA1","tracks":["inbound"],"mediaFormat":{"encoding":"audio/x-mulaw",'
@@ -39,24 +54,25 @@ TEXT: Final = (
 )
 
 
-def number_frame(frame: bytes, number: int) -> bytes:
-    """The frame with its number in it."""
+def stamp() -> bytes:
+    """The time, to stand at the beginning of a frame."""
+    now = time.monotonic_ns() // 1000
     digits = bytearray(DIGITS)
     for n in range(DIGITS):
-        number, digit = divmod(number, 15)
+        now, digit = divmod(now, 15)
         digits[n] = SOFTEST + digit
-    return bytes(digits) + frame[DIGITS:]
+    return bytes(digits)
 
 
-def numbered(frame: bytes) -> int | None:
-    """The number in a frame, None in silence."""
-    number = 0
+def age_ms(frame: bytes) -> float | None:
+    """How long ago the frame that begins so was sent; None for silence."""
+    sent = 0
     for n in reversed(range(DIGITS)):
         digit = frame[n] - SOFTEST
         if not 0 <= digit < 15:
             return None
-        number = number * 15 + digit
-    return number
+        sent = sent * 15 + digit
+    return (time.monotonic_ns() // 1000 - sent) / 1000
 
 
 def masked(payload: bytes) -> bytes:
@@ -101,40 +117,54 @@ class Frames:
         return frames
 
 
-class Line:
-    """A call: when each of its frames was sent, and how long it was on the way."""
+class Speech:
+    """Two seconds of the caller's, again and again, as ready messages."""
 
     def __init__(self) -> None:
-        self.sent_at = array("d")
-        self.delays = array("d")
+        spoken = encode(voice(2000))
+        self._messages: list[bytearray] = []
+        for begin in range(0, len(spoken), FRAME_BYTES):
+            payload = base64.b64encode(spoken[begin : begin + FRAME_BYTES])
+            message = masked(MEDIA_BEFORE + payload + MEDIA_AFTER)
+            self._messages.append(bytearray(message))
+        self._begin = HEAD_BYTES + len(MEDIA_BEFORE)
+        turned = len(MEDIA_BEFORE) % len(MASK)
+        mask = (MASK[turned:] + MASK * STAMP_LETTERS)[:STAMP_LETTERS]
+        self._mask = int.from_bytes(mask, "big")
+
+    def message(self, number: int) -> bytes:
+        """The frame of this number, sent now."""
+        message = self._messages[number % len(self._messages)]
+        letters = int.from_bytes(base64.b64encode(stamp()), "big") ^ self._mask
+        stamped = letters.to_bytes(STAMP_LETTERS, "big")
+        message[self._begin : self._begin + STAMP_LETTERS] = stamped
+        return bytes(message)
+
+
+class Line:
+    """What one caller has noticed."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        """Frames."""
+        self.delays_ms = array("d")
+        """Of frames that came back."""
         self.gaps = 0
         """How often the caller ran out of our speech, after it had begun."""
-        self._spoken = encode(voice(2000))
-
-    def next_frame(self) -> bytes:
-        """20 ms of the caller's, with their number; to be sent now."""
-        number = len(self.sent_at)
-        begin = number * FRAME_BYTES % len(self._spoken)
-        self.sent_at.append(time.monotonic())
-        return number_frame(self._spoken[begin : begin + FRAME_BYTES], number)
-
-    def arrived(self, number: int | None) -> None:
-        """A frame has come to the end of its way."""
-        if number is not None and number < len(self.sent_at):
-            self.delays.append(time.monotonic() - self.sent_at[number])
 
     def forget(self) -> None:
         """Count from now on only."""
-        del self.delays[:]
-        self.gaps = 0
+        del self.delays_ms[:]
+        self.sent = self.gaps = 0
 
 
 class Caller(asyncio.Protocol):
     """One end of a socket that plays a carrier. `up` is done when frames may be sent."""
 
-    def __init__(self, line: Line, path: str | None) -> None:
+    def __init__(self, line: Line, speech: Speech, path: str | None) -> None:
         """`path` None: bare TCP, no websocket."""
         self._line = line
+        self._speech = speech
         self._path = path
         self._frames = Frames()
         self._head = bytearray()
@@ -177,13 +207,8 @@ class Caller(asyncio.Protocol):
 
     def send(self) -> None:
         """The next 20 ms."""
-        payload = base64.b64encode(self._line.next_frame())
-        self._transport.write(
-            masked(
-                b'{"event":"media","sequenceNumber":"1000","media":{"track":"inbound","chunk":'
-                b'"1000","timestamp":"1000","payload":"' + payload + b'"},"streamSid":"MZ1"}'
-            )
-        )
+        self._transport.write(self._speech.message(self._line.sent))
+        self._line.sent += 1
 
     def close(self) -> None:
         self._transport.abort()
@@ -193,9 +218,11 @@ class Caller(asyncio.Protocol):
             loop = asyncio.get_running_loop()
             delay = max(0.0, self._plays_until - time.monotonic())
             loop.call_later(delay, self._transport.write, masked(message))
-        elif b'"chunk"' in message:  # our own, sent back
-            begin = message.index(b'"payload":"') + 11
-            self._line.arrived(numbered(base64.b64decode(message[begin : begin + 8])))
+        elif message.startswith(MEDIA_BEFORE):  # our own, sent back
+            begin = len(MEDIA_BEFORE)
+            age = age_ms(base64.b64decode(message[begin : begin + STAMP_LETTERS]))
+            if age is not None:
+                self._line.delays_ms.append(age)
         elif message.startswith(AUDIO_SENT):
             letters = message.index(b'"}}') - message.index(b'"payload":"') - 11
             self._play(letters * 3 // 4 // FRAME_BYTES * FRAME_MS / 1000)
@@ -210,11 +237,11 @@ class Caller(asyncio.Protocol):
 class Ears(asyncio.Protocol):
     """A recogniser's connection: times the frames that come, and gives some text now and then."""
 
-    def __init__(self, lines: list[Line]) -> None:
-        self._lines = lines
+    def __init__(self, delays_ms: array[float]) -> None:
+        self._delays_ms = delays_ms
         self._frames = Frames()
         self._head = bytearray()
-        self._line: Line | None = None
+        self._open = False
         self._came = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -222,36 +249,64 @@ class Ears(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        if self._line is None:
+        if not self._open:
             self._head += data
             head, found, data = bytes(self._head).partition(b"\r\n\r\n")
             if not found:
                 return
-            self._accept(head)
+            self._asked(head)
         for opcode, payload in self._frames.feed(data):
             if opcode == 2:
                 self._hear(payload)
             elif opcode == 8:
                 self._transport.close()
 
-    def _accept(self, head: bytes) -> None:
+    def _asked(self, head: bytes) -> None:
         request, *fields = head.split(b"\r\n")
-        named = {
-            name.lower(): value.strip() for name, _, value in (f.partition(b":") for f in fields)
-        }
-        key = named[b"sec-websocket-key"]
+        path = request.split()[1]
+        if path == b"/forget":
+            del self._delays_ms[:]
+            self._answer(b"{}")
+        elif path == b"/delays":
+            self._answer(json.dumps(list(self._delays_ms)).encode())
+        else:
+            self._accept(fields)
+
+    def _answer(self, body: bytes) -> None:
+        head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+        self._transport.write(head % len(body) + body)
+        self._transport.close()
+
+    def _accept(self, fields: list[bytes]) -> None:
+        named = (field.partition(b":") for field in fields)
+        key = {name.lower(): value.strip() for name, _, value in named}[b"sec-websocket-key"]
         accept = base64.b64encode(hashlib.sha1(key + GUID, usedforsecurity=False).digest())
         self._transport.write(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
         )
-        # GET /<call>/listen?...
-        self._line = self._lines[int(request.split(b"/")[1])]
+        self._open = True
 
     def _hear(self, mulaw: bytes) -> None:
-        assert self._line is not None
         # The frames before it have waited for it, as they should: 40 ms travel together.
-        self._line.arrived(numbered(mulaw[-FRAME_BYTES:]))
+        age = age_ms(mulaw[-FRAME_BYTES:])
+        if age is not None:
+            self._delays_ms.append(age)
         self._came += 1
         if self._came % TEXT_AFTER == 0:
             self._transport.write(bytes((0x81, len(TEXT))) + TEXT)
+
+
+async def listen(port: int) -> None:
+    """Be the recogniser's server until SIGTERM."""
+    delays_ms = array("d")
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stopping.set)
+    server = await loop.create_server(lambda: Ears(delays_ms), "127.0.0.1", port, backlog=512)
+    await stopping.wait()
+    server.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(listen(int(sys.argv[1])))

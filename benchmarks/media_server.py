@@ -2,7 +2,8 @@
 
 `door` is ours: the webhook server with its stream door, and behind it for each call a session, the
 ear with its voice activity detection, the turn taker, a recogniser's connection to EARS_PORT, and a
-voice that never stops. `plain` does as much as can be done without thinking: an aiohttp handler
+voice that never stops. `ends` is the same without the ear, the turn taker and the recogniser: audio
+in, audio out. `plain` does as much as can be done without thinking: an aiohttp handler
 that reads JSON, sends each frame's audio to EARS_PORT and a frame of its own back. `bare` is an
 aiohttp handler that sends each message back, `floor` a TCP server that sends each byte back.
 """
@@ -67,31 +68,19 @@ class NoWebhooks:
         raise NotReady("only streams are served")
 
 
-class Conversation:
-    """A call: hears and speaks at once, without end. Implements `StreamListener`."""
+class Voice:
+    """A call that speaks without end and does not listen. Implements `StreamListener`."""
 
     def __init__(
-        self,
-        start: StreamStart,
-        wire: Wire,
-        wheel: TimerWheel,
-        clock: SystemClock,
-        recogniser: ConnectedVendor,
-        speech: bytes,
+        self, start: StreamStart, wire: Wire, wheel: TimerWheel, clock: SystemClock, speech: bytes
     ) -> None:
-        self._clock = clock
         self._speech = speech
-        self._ear = Ear()
-        self._taker = TurnTaker(TurnSettings())
-        self._recogniser = recogniser.listen(ListenOrder(), self._recognised)
         self.session = MediaSession(TwilioMedia(), start, wire, wheel, clock, self)
         self.over = asyncio.Event()
         self._say(1)
 
     def frame_heard(self, mulaw: bytes) -> None:
-        speech, onward = self._ear.hear(mulaw, self.session.playing_dbfs)
-        self._recogniser.send(onward)
-        self._taker.frame(self._clock.monotonic(), speech)
+        """Nobody listens."""
 
     def key_pressed(self, key: str) -> None:
         """Nobody presses one."""
@@ -105,22 +94,50 @@ class Conversation:
     def stream_lost(self, detail: str, said: bool) -> None:
         self.over.set()
 
-    async def close(self) -> None:
-        await self._recogniser.close()
-
-    def _recognised(self, event: Recognised) -> None:
-        self._taker.recognised(event, self._clock.monotonic())
-
     def _say(self, utterance: int) -> None:
         self.session.begin(utterance, "Words that are said for two seconds.")
         self.session.add(utterance, self._speech)
         self.session.finish(utterance)
 
 
-class Desk:
-    """Implements `StreamDesk`: every call is welcome, and is a conversation."""
+class Conversation(Voice):
+    """A call that hears and speaks at once, without end."""
 
-    def __init__(self, tasks: Supervisor, http: aiohttp.ClientSession, ears_url: str) -> None:
+    def __init__(
+        self,
+        start: StreamStart,
+        wire: Wire,
+        wheel: TimerWheel,
+        clock: SystemClock,
+        speech: bytes,
+        recogniser: ConnectedVendor,
+    ) -> None:
+        self._clock = clock
+        self._ear = Ear()
+        self._taker = TurnTaker(TurnSettings())
+        self._recogniser = recogniser.listen(ListenOrder(), self._recognised)
+        super().__init__(start, wire, wheel, clock, speech)
+
+    def frame_heard(self, mulaw: bytes) -> None:
+        speech, onward = self._ear.hear(mulaw, self.session.playing_dbfs)
+        self._recogniser.send(onward)
+        self._taker.frame(self._clock.monotonic(), speech)
+
+    async def close(self) -> None:
+        """Let go of the recogniser."""
+        await self._recogniser.close()
+
+    def _recognised(self, event: Recognised) -> None:
+        self._taker.recognised(event, self._clock.monotonic())
+
+
+class Desk:
+    """Implements `StreamDesk`: every call is welcome, and is a conversation or a mere voice."""
+
+    def __init__(
+        self, tasks: Supervisor, http: aiohttp.ClientSession, ears_url: str | None
+    ) -> None:
+        """`ears_url` None: nobody listens."""
         self._tasks = tasks
         self._clock = SystemClock()
         self._wheel = TimerWheel(self._clock)
@@ -132,11 +149,14 @@ class Desk:
         return True
 
     async def connect(self, ticket: StreamTicket, start: StreamStart, wire: Wire) -> MessageSink:
+        common = (start, wire, self._wheel, self._clock, self._speech)
+        if self._ears_url is None:
+            return Voice(*common).session
         settings = DeepgramSttSettings(base_url=f"{self._ears_url}/{ticket.call_id}")
         recogniser = ConnectedVendor(
             "deepgram", self._setup, lambda order: DeepgramSttProtocol(settings, order)
         )
-        call = Conversation(start, wire, self._wheel, self._clock, recogniser, self._speech)
+        call = Conversation(*common, recogniser)
         self._tasks.spawn("call", self._until_over(call))
         return call.session
 
@@ -146,9 +166,17 @@ class Desk:
 
 
 async def door(port: int, ears_port: int, stopping: asyncio.Event) -> None:
+    await _open_door(port, f"http://127.0.0.1:{ears_port}", stopping)
+
+
+async def ends(port: int, ears_port: int, stopping: asyncio.Event) -> None:
+    await _open_door(port, None, stopping)
+
+
+async def _open_door(port: int, ears_url: str | None, stopping: asyncio.Event) -> None:
     tasks = Supervisor("benchmark", logging.getLogger(__name__))
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
-        desk = Desk(tasks, http, f"http://127.0.0.1:{ears_port}")
+        desk = Desk(tasks, http, ears_url)
         limits = StreamLimits(places=PlaceLimits(open=MOST_CALLS))
         streams = StreamDoor(desk, LINKS, TwilioMedia(), path=STREAM_PATH, limits=limits)
         sockets = SocketLimits(connections=2 * MOST_CALLS, strangers_per_address=MOST_CALLS)
@@ -231,6 +259,7 @@ async def floor(port: int, ears_port: int, stopping: asyncio.Event) -> None:
 
 PROGRAMS: Final[dict[str, Callable[[int, int, asyncio.Event], Coroutine[None, None, None]]]] = {
     "door": door,
+    "ends": ends,
     "plain": plain,
     "bare": bare,
     "floor": floor,
