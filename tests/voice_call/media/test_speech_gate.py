@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openclaw_voice_call.audio import mulaw
+from openclaw_voice_call.audio import mulaw, tones
 from openclaw_voice_call.media.speech_gate import Ear, SpeechGate
 from openclaw_voice_call.media.turn_taker import BargeIn, TurnSettings, TurnTaker
 from tests.voice_call.media import line_sounds as sounds
@@ -151,6 +151,21 @@ def test_loud_noise_is_no_speech_once_it_is_known_and_a_voice_is_heard_above_it(
     assert sum(gate.frame(frame, None) for frame in sounds.frames(over)) > 40
 
 
+def test_what_returns_of_us_is_not_taken_for_the_noise_of_the_line():
+    ours = tones.sine(440, 5000, level_dbfs=-10) / 32_768
+    words = sounds.at(5600, sounds.voice(1000, -28))
+    heard = sounds.together(sounds.returned(ours, 16, 100), words)
+    assert sum(Call(ours, heard).speech[280:330]) > 25
+
+
+@needs_espeak
+def test_two_who_speak_at_once_are_not_taken_for_an_echo():
+    ours = sounds.spoken(PROMPT + PROMPT, -18)
+    theirs = sounds.spoken(PROMPT[60:] + PROMPT, -15, "en-gb+f3")
+    speech = Call(ours, theirs).speech
+    assert sum(speech) > len(theirs) / 160 / 2
+
+
 @pytest.mark.parametrize("level_dbfs", [-32, -20, -10])
 def test_a_voice_is_speech_from_its_beginning(level_dbfs: float):
     gate = SpeechGate()
@@ -205,6 +220,7 @@ def test_the_echo_that_is_still_on_its_way_when_we_fall_silent_is_kept_back(prom
     call = Call(ours, heard)
     assert call.onward[100:120] == [SILENCE] * 20
     assert SILENCE not in call.onward[130:]
+    assert {len(onward) for onward in call.onward} == {160}
 
 
 def test_words_that_began_when_we_had_just_fallen_silent_reach_the_recogniser_whole():

@@ -307,7 +307,9 @@ def test_words_that_the_vendor_takes_back_were_none():
     line.we_stop()
     line.quiet(500)
     line.final("")
-    line.quiet(1000)
+    line.quiet(980)
+    assert line.of(FalseAlarm) == []
+    line.quiet(20)
     assert line.of(FalseAlarm) == [FalseAlarm()]
 
 

@@ -265,6 +265,20 @@ def test_an_end_that_is_told_twice_does_not_cut_the_next_turn():
     assert line.turns == ["One.", "Two and three."]
 
 
+def test_an_end_without_words_does_not_cut_the_next_turn():
+    line = TurnLine()
+    line.talk(300)
+    line.quiet(800)
+    line.vendor_ends()
+    line.quiet(2000)
+    line.talk(500)
+    line.final("Two")
+    line.talk(500)
+    line.final("and three.")
+    line.vendor_ends()
+    assert line.turns == ["Two and three."]
+
+
 @pytest.mark.scenario("F47")
 def test_a_callback_of_an_earlier_turn_does_not_answer_a_newer_question():
     line = TurnLine()
@@ -475,6 +489,18 @@ def test_a_vendor_that_finishes_in_time_is_not_asked():
         line.vendor_ends()
         line.quiet(3000)
     assert line.of(FinishTurn) == []
+
+
+def test_the_vendor_is_asked_again_for_a_caller_whom_no_gate_hears():
+    line = TurnLine()
+    line.quiet(1000)
+    for text in ("one", "two"):
+        line.partial(text)
+        line.quiet(1500)
+        line.final(text)
+        line.vendor_ends()
+        line.quiet(3000)
+    assert len(line.of(FinishTurn)) == 2
 
 
 def test_we_do_not_begin_to_speak_in_the_middle_of_something():

@@ -199,7 +199,7 @@ def test_words_scattered_over_a_long_sentence_are_not_contained():
         "I can see that you have paid the last bill on Monday, and the one before it as well, "
         "so there is nothing to do until the end of the month"
     )
-    assert not own.contain(words_of("I have to do it on Monday"))
+    assert not own.contain(words_of("I have the one to do"))
 
 
 @given(_words, _words)

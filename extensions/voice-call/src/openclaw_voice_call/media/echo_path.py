@@ -25,7 +25,6 @@ _WINDOW: Final = 100
 _EVERY: Final = 25
 _ALIKE: Final = 0.8
 """Correlation of the loudness of both ways; that of two people who both speak stays below."""
-_AGREE_DB: Final = 3.0
 _AUDIBLE_DBFS: Final = -40.0
 """Quieter than this, we play nothing that could be learned from."""
 
@@ -35,7 +34,7 @@ class EchoPath:
 
     Something returns if what is heard goes up and down as what was played did, some time before;
     the ratio tells how much. And where all that is heard while we play is much quieter than ours,
-    no more than that returns. Two looks in a row must agree, so that chance is not believed.
+    no more than that returns.
     """
 
     def __init__(self) -> None:
@@ -46,8 +45,6 @@ class EchoPath:
         self._heard: deque[float] = deque(maxlen=_WINDOW)
         self._ratios_db: deque[float] = deque(maxlen=_WINDOW)
         self._frames = 0
-        self._returned_before: float | None = None
-        self._bound_before = 0.0
 
     def frame(self, playing_dbfs: float | None, heard_dbfs: float) -> float:
         """The next 20 ms of both ways; None: we are silent. Gives the loudest that our echo can be
@@ -67,14 +64,13 @@ class EchoPath:
         return loudest + self.coupling_db
 
     def _look(self) -> None:
-        bound, self._bound_before = self._bound_before, max(self._ratios_db, default=0.0)
-        bound = max(bound, self._bound_before) + _MARGIN_DB
-        returned, before = self._returned_db(), self._returned_before
-        self._returned_before = returned
-        learned = min(self.coupling_db, bound)
-        if returned is not None and before is not None and abs(returned - before) <= _AGREE_DB:
-            learned = max(returned, before) + _MARGIN_DB
-        self.coupling_db = min(max(learned, _SOFTEST_DB), _LOUDEST_DB)
+        returned_db = self._returned_db()
+        if returned_db is None:
+            loudest_db = max(self._ratios_db, default=0.0)
+            learned_db = min(self.coupling_db, loudest_db + _MARGIN_DB)
+        else:
+            learned_db = returned_db + _MARGIN_DB
+        self.coupling_db = min(max(learned_db, _SOFTEST_DB), _LOUDEST_DB)
 
     def _returned_db(self) -> float | None:
         """How much of what we play comes back; None: nothing that can be told from other sound."""
