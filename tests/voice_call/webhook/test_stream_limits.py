@@ -48,7 +48,7 @@ async def ping(client: HostileClient) -> None:
 
 
 async def test_messages_without_a_start_are_counted_and_audio_is_no_start() -> None:
-    async with house() as it:
+    async with house(StreamLimits(pre_start_s=60)) as it:
         client = await it.upgraded()
         await client.say(client_frame(AUDIO.encode()) * (IDLE_MESSAGES + 1))
         assert await client.close_code() == 1008
@@ -135,6 +135,21 @@ async def test_a_first_message_of_50_mb_is_refused_and_memory_stays_flat(
         assert await client.close_code() == 1009
         assert grown_kib < 8 * 1024
         assert it.refused("too-big") == 1
+
+
+async def test_what_comes_while_a_stream_is_let_in_waits_in_the_network() -> None:
+    count = 1000
+    async with house() as it:
+        it.desk.gate.clear()
+        client = await it.upgraded(pass_path())
+        await client.say(client_frame(start_message().encode()))
+        await asyncio.wait_for(it.desk.asked.acquire(), WAIT_S)
+        client.writer.write(client_frame(b"x" * 60_000) * count)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(client.writer.drain(), 0.3)
+        it.desk.gate.set()
+        stream = await it.desk.stream()
+        assert len(await stream.until(count)) == count
 
 
 async def test_a_peer_that_does_not_read_is_cut_and_holds_little() -> None:

@@ -27,7 +27,7 @@ _FULL = (
 
 
 class SocketLimits(msgspec.Struct, frozen=True):
-    """`strangers_per_address` are connections of one address on which no signed request came."""
+    """`strangers_per_address` are connections of one address that have not proved who they are."""
 
     connections: int = 1024
     strangers_per_address: int = 256
@@ -72,7 +72,8 @@ class Connection(web.RequestHandler):
         self._timer: asyncio.TimerHandle | None = None
         self._welcome = False
         self.proved = False
-        """A signed request came on this connection; until then it is closed after its answer."""
+        """A signed request, or a stream with our pass, came on this connection; until then it is
+        closed after its answer."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are asyncio's in what they do, not by inheritance.
@@ -102,7 +103,7 @@ class Connection(web.RequestHandler):
             self._timer = None
 
     def prove(self) -> None:
-        """A signed request came on this connection."""
+        """Its sender is known by a signature or a pass."""
         if not self.proved:
             self.proved = True
             self._sockets.one_stranger_less(self._address)

@@ -125,7 +125,9 @@ class StreamDoor:
         try:
             ticket = self._ticket(request)
             accept = _accept(request)
-            place = None if self._stopped else self._places.take(address, ticket)
+            if self._stopped:
+                raise _Turned(503, "stopping")
+            place = self._places.take(address, ticket)
             if place is None:
                 raise _Turned(503, "full")
         except _Turned as turned:
