@@ -10,11 +10,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import json
 from collections.abc import Iterator, Mapping
 from typing import Final, cast
 
 from aiohttp import web
 
+from openclaw_voice_call.audio import mulaw
+from openclaw_voice_call.audio.decimator import Decimator
 from openclaw_voice_call.interfaces.media import BYTES_PER_MS
 from openclaw_voice_call.interfaces.speech import Final as FinalText
 from openclaw_voice_call.interfaces.speech import Partial, SpeechStarted, TurnEnded
@@ -38,6 +41,8 @@ class OpenAiSttServer(SttServer):
         self._items = 0
         self._previous: dict[SttConnection, str] = {}
         self._committed: dict[SttConnection, int] = {}
+        self._decimators: dict[SttConnection, Decimator] = {}
+        """Of connections that send PCM."""
 
     async def release(self, *places: int) -> None:
         """Give held texts in this order."""
@@ -60,11 +65,11 @@ class OpenAiSttServer(SttServer):
                 await self._update(connection, message)
             case "input_audio_buffer.append":
                 try:
-                    mulaw = base64.b64decode(cast("str", message["audio"]), validate=True)
+                    audio = base64.b64decode(cast("str", message["audio"]), validate=True)
                 except (KeyError, TypeError, binascii.Error):
                     await self._error(connection, "invalid_value", "audio is not base64")
                 else:
-                    await self.listen(connection, mulaw)
+                    await self.listen(connection, self._mulaw(connection, audio))
             case "input_audio_buffer.commit":
                 since = self._committed.get(connection, 0)
                 if len(connection.heard) - since < 100 * BYTES_PER_MS:
@@ -92,6 +97,10 @@ class OpenAiSttServer(SttServer):
             case Partial() | TurnEnded():
                 # The vendor tells words only when their speech is over, and no turns.
                 return
+
+    def _mulaw(self, connection: SttConnection, audio: bytes) -> bytes:
+        decimator = self._decimators.get(connection)
+        return audio if decimator is None else mulaw.encode(decimator.feed(audio))
 
     @property
     def _item(self) -> str:
@@ -129,6 +138,8 @@ class OpenAiSttServer(SttServer):
             return
         silence = _NEVER_MS if detection is None else cast("int", detection["silence_duration_ms"])
         self.set_silence(connection, silence)
+        if "pcm16" in session.values() or '"rate": 24000' in json.dumps(session):
+            self._decimators[connection] = Decimator(24_000)
         self.sessions.append(session)
         await connection.send({"type": f"{prefix}.updated", "session": session})
 
@@ -145,7 +156,7 @@ def _detection(session: Mapping[str, object], *, beta: bool) -> Mapping[str, obj
             "input_audio_noise_reduction",
         }
         _refuse(session, known, "session")
-        if session.get("input_audio_format") != "g711_ulaw":
+        if session.get("input_audio_format") not in ("g711_ulaw", "pcm16"):
             raise ValueError("session.input_audio_format")
         return cast("Mapping[str, object] | None", session["turn_detection"])
     _refuse(session, {"type", "audio", "include"}, "session")
@@ -155,7 +166,7 @@ def _detection(session: Mapping[str, object], *, beta: bool) -> Mapping[str, obj
     heard = cast("Mapping[str, object]", audio["input"])
     known = {"format", "transcription", "turn_detection", "noise_reduction"}
     _refuse(heard, known, "session.audio.input")
-    if heard.get("format") != {"type": "audio/pcmu"}:
+    if heard.get("format") not in ({"type": "audio/pcmu"}, {"type": "audio/pcm", "rate": 24000}):
         raise ValueError("session.audio.input.format")
     return cast("Mapping[str, object] | None", heard["turn_detection"])
 

@@ -312,7 +312,12 @@ async def test_what_the_vendor_complains_about_or_garbles_does_not_end_the_line(
 
 @pytest.mark.parametrize(
     "section",
-    [{"api": "beta"}, {"prompt": "Names: Ada", "noiseReduction": "near_field", "language": "auto"}],
+    [
+        {"api": "beta"},
+        {"audioFormat": "pcm16"},
+        {"api": "beta", "audioFormat": "pcm16"},
+        {"prompt": "Names: Ada", "noiseReduction": "near_field", "language": "auto"},
+    ],
 )
 async def test_openais_forms_are_taken_by_its_server(section: dict[str, object]) -> None:
     async with stage("openai", settings=section) as call:

@@ -11,7 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openclaw_voice_call.interfaces.speech import Final, ListenOrder, Partial, SpeechStarted
+from openclaw_voice_call.interfaces.speech import (
+    Final,
+    ListenOrder,
+    Partial,
+    SpeechStarted,
+    TurnEnded,
+)
 from openclaw_voice_call.speech.deepgram.stt import DeepgramSttProtocol, DeepgramSttSettings
 from openclaw_voice_call.speech.elevenlabs.stt import (
     ElevenLabsSttProtocol,
@@ -21,6 +27,7 @@ from openclaw_voice_call.speech.openai.items import ItemChain
 from openclaw_voice_call.speech.openai.stt import OpenAiSttProtocol, OpenAiSttSettings
 from openclaw_voice_call.speech.scripted.stt import ScriptedSttProtocol
 from openclaw_voice_call.speech.stt_protocol import (
+    Ready,
     Settled,
     SttProtocol,
     Trouble,
@@ -285,6 +292,35 @@ def test_openai_tells_a_configuration_that_is_refused_from_later_complaints() ->
     protocol.read('{"type":"session.updated"}')
     (trouble,) = protocol.read(error)
     assert trouble == Trouble("invalid_value", "no such model", Verdict.NOTED)
+
+
+def test_a_server_of_ones_own_may_complain_and_go_on() -> None:
+    protocol = OpenAiSttProtocol(OpenAiSttSettings(base_url="http://127.0.0.1:8000/v1"), ORDER)
+    wrong = {"type": "invalid_request_error", "message": "turn_detection.prefix_padding_ms"}
+    (trouble,) = protocol.read(json.dumps({"type": "error", "error": wrong}))
+    assert isinstance(trouble, Trouble)
+    assert trouble.verdict is Verdict.NOTED
+    assert protocol.read('{"type":"session.updated"}') == (Ready(),)
+    prefix = "input_audio_buffer.partial_transcription"
+    delta = "conversation.item.input_audio_transcription.delta"
+    protocol.read(json.dumps({"type": delta, "item_id": "a", "delta": "ca"}))
+    protocol.read(json.dumps({"type": delta, "item_id": "a", "delta": ""}))
+    for text in ("call", "call me"):
+        event = {"type": prefix, "item_id": "a", "transcript": text}
+        assert protocol.read(json.dumps(event)) == (Partial(text),)
+    # Its times count from the item's own beginning, so they are not believed.
+    stopped = {
+        "type": "input_audio_buffer.speech_stopped",
+        "item_id": "a",
+        "audio_end_ms": 10,
+    }
+    assert protocol.read(json.dumps(stopped)) == ()
+    done = {
+        "type": "conversation.item.input_audio_transcription.completed",
+        "item_id": "a",
+        "transcript": "Call me.",
+    }
+    assert protocol.read(json.dumps(done)) == (Final("Call me."), Settled(), TurnEnded())
 
 
 def test_openai_gives_what_was_heard_when_a_text_fails() -> None:

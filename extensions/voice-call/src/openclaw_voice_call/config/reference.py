@@ -45,7 +45,8 @@ More of them, each complete, are in [`examples/`](../examples).
 - **A recogniser's `baseUrl`** may begin with `wss`, `ws`, `https` or `http`. Without a path, `/v1`
   is added; a path is kept. The vendor's resource (`/realtime`, `/listen`,
   `/speech-to-text/realtime`) is added unless the path ends in it. With a `baseUrl` of your own no
-  key is needed; one that is set is sent.
+  key is needed; one that is set is sent. Local servers that speak like OpenAI often take no mu-law:
+  give them `audioFormat: "pcm16"`.
 - **Phone numbers** are in E.164 and in quotes: without them JSON5 reads `+15550001234` as a number.
 - **What carriers round or bound** (whole seconds, at least 60 s for a call's length) is clamped in
   what is sent to them, and said at start. Our own deadlines keep the value as it is written.

@@ -42,6 +42,8 @@ class OpenAiStt(Section):
     """Which noise is filtered before recognition: that of a handset or of a room."""
     api: Literal["ga", "beta"] = "ga"
     """The form of the protocol: `beta` for older servers."""
+    audio_format: Literal["g711_ulaw", "pcm16"] = "g711_ulaw"
+    """What audio is sent as. `pcm16`, at 24 kHz, is for servers that take no mu-law."""
 
 
 class DeepgramStt(Section):

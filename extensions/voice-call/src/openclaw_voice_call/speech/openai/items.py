@@ -54,12 +54,13 @@ class ItemChain:
             self._items.remove(item)
             self._items.insert(self._items.index(before) + 1, item)
 
-    def heard(self, item_id: str, delta: str) -> str:
-        """More of an item's text; gives what all owed items sound like so far, in order."""
+    def heard(self, item_id: str, text: str, *, anew: bool = False) -> str:
+        """More of an item's text, or, `anew`, all of it so far; gives what all owed items sound
+        like, in order."""
         item = self._item(item_id)
         if item is None or item.text is not None:
             return ""
-        item.heard += delta
+        item.heard = text if anew else item.heard + text
         return _joined(each.heard if each.text is None else each.text for each in self._items)
 
     def finished(self, item_id: str, text: str | None) -> list[tuple[str, int | None]]:

@@ -1,7 +1,9 @@
 """OpenAI's Realtime transcription: https://platform.openai.com/docs/guides/realtime-transcription.
 
 Two forms of one protocol. `ga` sends `session.update` and is ready with `session.updated`; `beta`,
-which older servers speak, has `transcription_session.*` and a header of its own.
+which older servers speak, has `transcription_session.*` and a header of its own. Servers that
+speak like OpenAI's differ from it: they want the model in the URL, complain of settings that they
+do not have and go on, count time anew for each item, tell partial texts whole, or take PCM alone.
 
 The vendor cuts speech into items. An item is committed when its speech is over, and its text comes
 later, sometimes after that of the item behind it: the chain of `committed` events has the order.
@@ -15,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from openclaw_voice_call.audio.raiser import RATE_HZ, Raiser
 from openclaw_voice_call.config.streaming import OpenAiStt
 from openclaw_voice_call.interfaces.media import BYTES_PER_MS
 from openclaw_voice_call.interfaces.speech import Final as FinalText
@@ -45,6 +48,8 @@ _PREFIX_MS: Final = 300
 _LEAST_COMMIT_BYTES: Final = 100 * BYTES_PER_MS
 """The vendor refuses to commit less."""
 _APPEND: Final = '{"type":"input_audio_buffer.append","audio":"'
+_MULAW: Final = {"type": "audio/pcmu"}
+_PCM: Final = {"type": "audio/pcm", "rate": RATE_HZ}
 _COMMIT: Final = '{"type":"input_audio_buffer.commit"}'
 _UNCUT_MODELS: Final = ("gpt-realtime-whisper",)
 """They take no turn detection: we commit."""
@@ -66,6 +71,13 @@ class OpenAiSttSettings(msgspec.Struct, frozen=True):
     vad_threshold: float | None = None
     noise_reduction: str | None = None
     beta: bool = False
+    pcm: bool = False
+    """Whether audio is sent as 16-bit samples at 24 kHz instead of mu-law."""
+
+    @property
+    def official(self) -> bool:
+        """Whether this is OpenAI itself."""
+        return self.base_url == BASE_URL
 
     def __repr__(self) -> str:
         return f"OpenAiSttSettings({self.base_url!r}, {self.model!r})"
@@ -84,6 +96,7 @@ def build(setup: SttSetup) -> ConnectedVendor:
         vad_threshold=section.vad_threshold,
         noise_reduction=section.noise_reduction,
         beta=section.api == "beta",
+        pcm=section.audio_format == "pcm16",
     )
     return ConnectedVendor("openai", setup, lambda order: OpenAiSttProtocol(settings, order))
 
@@ -124,11 +137,12 @@ class OpenAiSttProtocol:
         self._said = False
         """Whether there was a text since the last end of a turn."""
         self._chain = ItemChain()
+        self._raiser = Raiser() if settings.pcm else None
 
     @property
     def url(self) -> str:
         query = [("intent", "transcription")]
-        if self._settings.base_url != BASE_URL:
+        if not self._settings.official:
             # The vendor itself takes the model in the session alone, other servers only here.
             query.append(("model", self._settings.model))
         return endpoint(self._settings.base_url, "/realtime", query)
@@ -149,9 +163,8 @@ class OpenAiSttProtocol:
 
     def audio(self, mulaw: bytes) -> Message:
         self._uncommitted += len(mulaw)
-        return (
-            f'{{"type":"input_audio_buffer.append","audio":"{base64.b64encode(mulaw).decode()}"}}'
-        )
+        sent = mulaw if self._raiser is None else self._raiser.feed(mulaw)
+        return f'{_APPEND}{base64.b64encode(sent).decode()}"}}'
 
     def keep_alive(self) -> Message:
         raise AssertionError("there is no such message")
@@ -182,13 +195,19 @@ class OpenAiSttProtocol:
                 yield SpeechStarted()
             case "input_audio_buffer.speech_stopped":
                 self._speaking = False
-                self._chain.stopped(item, event.audio_end_ms)
+                if self._settings.official:
+                    self._chain.stopped(item, event.audio_end_ms)
             case "input_audio_buffer.committed":
                 self._speaking = False
                 self._uncommitted = 0
                 self._chain.committed(item, event.previous_item_id)
-            case "conversation.item.input_audio_transcription.delta":
-                text = self._chain.heard(item, event.delta)
+            case (
+                "conversation.item.input_audio_transcription.delta"
+                | "input_audio_buffer.partial_transcription"
+            ):
+                whole = event.type == "input_audio_buffer.partial_transcription"
+                said = event.transcript if whole else event.delta
+                text = self._chain.heard(item, said, anew=whole)
                 if text:
                     yield Partial(text)
             case "conversation.item.input_audio_transcription.completed":
@@ -218,7 +237,7 @@ class OpenAiSttProtocol:
             return Trouble(code, "the account or its key cannot be used", Verdict.REFUSED)
         if code == "session_expired":
             return Trouble(code, said, Verdict.LOST)
-        if self._ready:
+        if self._ready or not self._settings.official:
             return Trouble(code, said, Verdict.NOTED)
         # Until the settings are taken, an error is the answer to them.
         ours = error is not None and error.type == "invalid_request_error"
@@ -235,7 +254,7 @@ class OpenAiSttProtocol:
         noise = {"type": settings.noise_reduction} if settings.noise_reduction else None
         if settings.beta:
             session: dict[str, object] = {
-                "input_audio_format": "g711_ulaw",
+                "input_audio_format": "pcm16" if settings.pcm else "g711_ulaw",
                 "input_audio_transcription": transcription,
                 "turn_detection": self._turn_detection(),
             }
@@ -243,7 +262,7 @@ class OpenAiSttProtocol:
                 session["input_audio_noise_reduction"] = noise
             return {"type": "transcription_session.update", "session": session}
         audio: dict[str, object] = {
-            "format": {"type": "audio/pcmu"},
+            "format": _PCM if settings.pcm else _MULAW,
             "transcription": transcription,
             "turn_detection": self._turn_detection(),
         }
