@@ -24,7 +24,8 @@ from benchmarks.grid import grid, machine
 from benchmarks.traffic import percentile
 from openclaw_voice_call.audio import mulaw
 from openclaw_voice_call.media.speech_gate import Ear
-from openclaw_voice_call.media.turn_taker import BargeIn, TurnSettings, TurnTaker
+from openclaw_voice_call.media.turn_taker import TurnTaker
+from openclaw_voice_call.media.turns import BargeIn, TurnSettings
 from tests.voice_call.media import line_sounds as sounds
 from tests.voice_call.media.line_sounds import Wave
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from openclaw_voice_call.audio import mulaw, tones
 from openclaw_voice_call.media.speech_gate import Ear, SpeechGate
-from openclaw_voice_call.media.turn_taker import BargeIn, TurnSettings, TurnTaker
+from openclaw_voice_call.media.turn_taker import TurnTaker
+from openclaw_voice_call.media.turns import BargeIn, TurnSettings
 from tests.voice_call.media import line_sounds as sounds
 from tests.voice_call.media.line_sounds import Wave
 

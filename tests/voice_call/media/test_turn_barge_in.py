@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from openclaw_voice_call.media.turn_taker import (
-    BargeIn,
-    FalseAlarm,
-    Likely,
-    TurnOver,
-    TurnSettings,
-)
+from openclaw_voice_call.media.turns import BargeIn, FalseAlarm, Likely, TurnOver, TurnSettings
 from tests.voice_call.media.turn_line import TurnLine
 
 REPLY = (

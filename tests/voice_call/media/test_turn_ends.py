@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from openclaw_voice_call.media.turn_taker import (
+from openclaw_voice_call.media.turns import (
     BargeIn,
     CallerSilent,
     FinishTurn,

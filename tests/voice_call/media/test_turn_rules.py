@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from openclaw_voice_call.interfaces import speech
 from openclaw_voice_call.media.own_words import OwnWords, after, words_of
-from openclaw_voice_call.media.turn_taker import (
+from openclaw_voice_call.media.turn_taker import TurnTaker
+from openclaw_voice_call.media.turns import (
     BargeIn,
     CallerSilent,
     FalseAlarm,
     NoText,
     TurnOver,
     TurnSettings,
-    TurnTaker,
 )
 from tests.voice_call.media.turn_line import TurnLine
 

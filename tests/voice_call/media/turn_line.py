@@ -6,13 +6,8 @@ from collections.abc import Sequence
 from typing import Final, TypeVar
 
 from openclaw_voice_call.interfaces import speech
-from openclaw_voice_call.media.turn_taker import (
-    BargeIn,
-    TurnAction,
-    TurnOver,
-    TurnSettings,
-    TurnTaker,
-)
+from openclaw_voice_call.media.turn_taker import TurnTaker
+from openclaw_voice_call.media.turns import BargeIn, TurnAction, TurnOver, TurnSettings
 
 FRAME_S: Final = 0.02
 Action = TypeVar("Action")

@@ -30,25 +30,11 @@ from openclaw_voice_call.media.turns import (
     FalseAlarm,
     FinishTurn,
     Likely,
-    NoText,
     TurnAction,
     TurnOver,
     TurnSettings,
 )
 from openclaw_voice_call.media.word_sieve import WordSieve
-
-__all__ = [
-    "BargeIn",
-    "CallerSilent",
-    "FalseAlarm",
-    "FinishTurn",
-    "Likely",
-    "NoText",
-    "TurnAction",
-    "TurnOver",
-    "TurnSettings",
-    "TurnTaker",
-]
 
 _NEVER: Constant = math.inf
 _WINDOW_PER_BARGE_IN: Constant = 2.5
