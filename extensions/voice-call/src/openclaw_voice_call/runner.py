@@ -159,7 +159,12 @@ class CallRunner:
         leg = self._head.carrier_call_id
         if not self.expects_stream(number) or leg not in (None, start.carrier_call_id):
             raise StreamRefused("this stream is not expected")
-        await self.apply(ev.StreamOpened(number, start.stream_id))
+        try:
+            await self.apply(ev.StreamOpened(number, start.stream_id))
+        except asyncio.CancelledError:
+            # The door has let go of the socket meanwhile, and nobody else would tell.
+            self.tell(ev.StreamClosed(number, "the stream was lost while it was let in"))
+            raise
         if self._voice is None:
             raise StreamRefused("the call is over")
         return self._voice.attach(number, start, wire)
