@@ -15,11 +15,9 @@ from openclaw_voice_call.config.parse import parse_config
 from openclaw_voice_call.config.streaming import RecogniserName, SttProviders
 from openclaw_voice_call.credentials import vendor_keys
 from openclaw_voice_call.errors import NotConfigured
-from openclaw_voice_call.interfaces.speech import ListenOrder
 from openclaw_voice_call.speech.registry import (
     RECOGNISERS,
     build_recogniser,
-    listen_order,
     recogniser_problem,
 )
 from tests.clock import FakeClock
@@ -104,12 +102,6 @@ async def test_a_recogniser_without_its_key_is_said_and_not_built(
     with pytest.raises(NotConfigured) as raised:
         await built(section, environ)
     assert raised.value.problems == (problem,)
-
-
-def test_the_order_is_what_the_section_says() -> None:
-    assert listen_order(config()) == ListenOrder(end_silence_ms=800, vad_threshold=0.5)
-    told = listen_order(config(silenceDurationMs=350, vadThreshold=0))
-    assert told == ListenOrder(end_silence_ms=350, vad_threshold=0)
 
 
 @pytest.mark.parametrize(

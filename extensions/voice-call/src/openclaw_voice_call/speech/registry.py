@@ -16,7 +16,7 @@ from openclaw_voice_call.config.model import VoiceCallConfig
 from openclaw_voice_call.config.streaming import RecogniserName, StreamingConfig, SttProviders
 from openclaw_voice_call.credentials import VendorKeys, vendor_keys
 from openclaw_voice_call.errors import NotConfigured
-from openclaw_voice_call.interfaces.speech import ListenOrder, SpeechToText
+from openclaw_voice_call.interfaces.speech import SpeechToText
 from openclaw_voice_call.speech.recogniser import Patience
 from openclaw_voice_call.speech.stt_setup import SttSetup
 from openclaw_voice_call.speech.stt_socket import dial_with
@@ -63,14 +63,6 @@ def build_recogniser(
 def recogniser_problem(config: VoiceCallConfig, environ: Mapping[str, str]) -> str | None:
     """Why the chosen recogniser cannot be used, None when it can; for set-up and start. Pure."""
     return _problem(config.streaming, vendor_keys(config, environ))
-
-
-def listen_order(config: VoiceCallConfig) -> ListenOrder:
-    """How calls are listened to; what a vendor's own section says otherwise wins there."""
-    streaming = config.streaming
-    return ListenOrder(
-        end_silence_ms=streaming.silence_duration_ms, vad_threshold=streaming.vad_threshold
-    )
 
 
 def _problem(streaming: StreamingConfig, keys: VendorKeys) -> str | None:
