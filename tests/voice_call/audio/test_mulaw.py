@@ -69,6 +69,13 @@ def test_silence_and_nothing_have_the_lowest_level(audio: bytes) -> None:
     assert mulaw.level_dbfs(audio) == QUIETEST_DBFS
 
 
+def test_many_levels_at_once_are_those_of_each() -> None:
+    audio = mulaw.encode(tones.voice(100)) + mulaw.silence(20)
+    each = [mulaw.level_dbfs(audio[begin : begin + 160]) for begin in range(0, len(audio), 160)]
+    assert mulaw.levels_dbfs(audio, 160) == pytest.approx(each, abs=0.001)
+    assert mulaw.levels_dbfs(b"", 160) == []
+
+
 @pytest.mark.parametrize("level", [-50.0, -30.0, -20.0, -10.0, -3.01])
 def test_a_sine_has_the_level_that_it_was_made_with(level: float) -> None:
     frame = mulaw.encode(tones.sine(500, 20, level_dbfs=level))

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Sequence
 from typing import Final, Protocol
 
 import msgspec
 
 from openclaw.sdk import Clock
-from openclaw_voice_call.audio.mulaw import level_dbfs
 from openclaw_voice_call.audio.playout import Cut, Message, Playout, PlayoutLimits
 from openclaw_voice_call.interfaces.media import (
     BYTES_PER_MS,
@@ -30,15 +28,13 @@ from openclaw_voice_call.interfaces.media import (
     StreamTrouble,
     Wire,
 )
+from openclaw_voice_call.media.far_level import FarLevel
 from openclaw_voice_call.media.reorder import Reorder
 from openclaw_voice_call.media.wheel import TimerWheel
 
 _log = logging.getLogger(__name__)
-_BYTES_PER_S: Final = 1000 * BYTES_PER_MS
 _MOST_TROUBLES: Final = 16
 """Kinds of trouble that one stream may log."""
-_MOST_AHEAD: Final = 16
-"""More messages than the lead of the pace can hold."""
 _POLICY_VIOLATION: Final = 1008
 """RFC 6455, 7.4.1."""
 
@@ -141,8 +137,7 @@ class MediaSession:
         # Out
         self._playout = Playout(self._limits.playout)
         self._pump_alarm = wheel.alarm(self._pump)
-        self._at_far_end: deque[tuple[float, bytes]] = deque(maxlen=_MOST_AHEAD)
-        """What is sent and not played yet, with when its first byte is."""
+        self._far_level = FarLevel()
         self._to_clear = False
         """Something was sent since the last clear."""
         self._cuts: tuple[Cut, ...] = ()
@@ -289,7 +284,7 @@ class MediaSession:
             self._wire.send(self._dialect.clear(self._stream_id))
             for tap in self._taps:
                 tap.cleared(now)
-        self._at_far_end.clear()
+        self._far_level.clear()
         self._pump_alarm.at(None)
         self._moved.set()
         return cuts
@@ -306,18 +301,7 @@ class MediaSession:
     @property
     def playing_dbfs(self) -> float | None:
         """The level of what the other party hears now, None while that is nothing."""
-        now = self._clock.monotonic()
-        queue = self._at_far_end
-        while queue:
-            plays_at, mulaw = queue[0]
-            offset = int((now - plays_at) * _BYTES_PER_S)
-            if offset < 0:
-                return None
-            if offset < len(mulaw):
-                begin = offset - offset % FRAME_BYTES
-                return level_dbfs(mulaw[begin : begin + FRAME_BYTES])
-            queue.popleft()
-        return None
+        return self._far_level.dbfs(self._clock.monotonic())
 
     def add_tap(self, tap: AudioTap) -> None:
         """Let `tap` hear both sides from now on."""
@@ -367,7 +351,7 @@ class MediaSession:
         if message.mulaw:
             self._to_clear = True
             self._wire.send(self._dialect.audio(self._stream_id, message.mulaw))
-            self._at_far_end.append((message.plays_at, message.mulaw))
+            self._far_level.add(message.plays_at, message.mulaw)
             self._figures.sent_ms += len(message.mulaw) // BYTES_PER_MS
             for tap in self._taps:
                 tap.outbound(message.plays_at, message.mulaw)
@@ -387,8 +371,11 @@ class MediaSession:
 
     def _end(self) -> None:
         self._open = False
-        self._cuts = self._playout.stop(self._clock.monotonic())
-        self._at_far_end.clear()
+        now = self._clock.monotonic()
+        self._cuts = self._playout.stop(now)
+        for tap in self._taps:
+            tap.cleared(now)
+        self._far_level.clear()
         self._silent.at(None)
         self._pump_alarm.at(None)
         self._moved.set()
