@@ -12,8 +12,9 @@ from openclaw_voice_call.surfaces.tool import ACTIONS
 SKILL = Path(__file__).parents[3] / "skills" / "voice-call" / "SKILL.md"
 
 
-NOT_FOR_AGENTS = {"start", "tail", "latency", "pairing", "setup", "smoke", "expose"}
-"""Aliases and instruments, and what only the owner decides: who may call, where a number leads."""
+NOT_FOR_AGENTS = {"start", "tail", "latency", "pairing", "recordings", "setup", "smoke", "expose"}
+"""Aliases and instruments, and what only the owner decides: who may call, where a number leads,
+what is kept."""
 
 
 def front_matter() -> dict[str, str]:

@@ -31,7 +31,8 @@ async def test_it_is_one_flat_object_with_the_original_names(tmp_path: Path) -> 
         ToolRegistry().add(tool)
     assert (tool.name, tool.label) == ("voice_call", "Voice Call")
     properties = cast("dict[str, dict[str, object]]", tool.schema["properties"])
-    assert list(properties) == ["action", "to", "message", "mode", "callId", "digits", "sid"]
+    original = ["action", "to", "message", "mode", "callId", "digits", "sid"]
+    assert list(properties) == [*original, "record"]
     assert properties["mode"]["enum"] == ["notify", "conversation", "call", "status"]
     assert properties["action"]["enum"] == [
         "initiate_call",

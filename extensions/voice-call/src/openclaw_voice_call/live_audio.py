@@ -1,16 +1,20 @@
-"""Live audio, put together from what the configuration names: an ear, a voice, and a timer."""
+"""Live audio, put together from what the configuration names: an ear, a voice, and a timer; and
+the recording of what is heard."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import aiohttp
 
-from openclaw.sdk import PluginApi
+from openclaw.sdk import Clock, PluginApi
 from openclaw_voice_call.call.live import SAY_AGAIN, STILL_THERE
 from openclaw_voice_call.call.record import DEFAULT_LANGUAGE, CallRecord
 from openclaw_voice_call.call.turns import APOLOGY
@@ -22,15 +26,20 @@ from openclaw_voice_call.interfaces.media import MediaDialect
 from openclaw_voice_call.interfaces.speech import SpeechOrder, SpeechToText, TextToSpeech
 from openclaw_voice_call.interfaces.stream_links import StreamLinks
 from openclaw_voice_call.media.live_voice import CallTap, LiveParts
+from openclaw_voice_call.media.recorder import Recorders
 from openclaw_voice_call.media.turns import TurnSettings
 from openclaw_voice_call.media.wheel import TimerWheel
 from openclaw_voice_call.speech.cached_voice import CachedVoice
 from openclaw_voice_call.speech.registry import build_recogniser, recogniser_problem
 from openclaw_voice_call.speech.voice_setup import VoiceParts
 from openclaw_voice_call.speech.voices import VoicePlan, build_voice, resolve_voice
+from openclaw_voice_call.store.recording_writer import RecordingWriter, Tell
+from openclaw_voice_call.store.recordings import RecordingFolder
 from openclaw_voice_call.store.stream_key import stream_key
 from openclaw_voice_call.webhook.places import PlaceLimits
 from openclaw_voice_call.webhook.streams import StreamLimits
+
+DELETE_EVERY_S: Final = 6 * 3600.0
 
 log = logging.getLogger("openclaw.plugins.voice-call")
 
@@ -142,6 +151,41 @@ def _known_phrases(voice: CachedVoice, config: VoiceCallConfig) -> CachedVoice:
         for piece in sentences(text):
             voice.prepare(SpeechOrder(piece, DEFAULT_LANGUAGE))
     return voice
+
+
+@asynccontextmanager
+async def recording(
+    folder: Path, tell: Tell
+) -> AsyncGenerator[Callable[[CallRecord], Sequence[CallTap]]]:
+    """Gives who records a call, if it is to be recorded: files beside the journal in `folder`.
+
+    `tell` takes what the call's journal is to know. At the end all that was heard is written.
+    """
+    writer = RecordingWriter(RecordingFolder(folder), tell)
+    recorders = Recorders(writer.open)
+    try:
+        yield recorders.taps
+    finally:
+        recorders.close()
+        await writer.close()
+
+
+async def delete_old_recordings(folder: Path, keep_days: Callable[[], int], clock: Clock) -> None:
+    """Now and then, for as long as it runs; 0 days keep all."""
+    recordings = RecordingFolder(folder)
+    while True:
+        days = keep_days()
+        if days > 0:
+            try:
+                deleted = await asyncio.to_thread(
+                    recordings.delete_older, clock.wall() - days * 86_400.0
+                )
+            except OSError as error:
+                log.warning("old recordings not deleted", extra={"reason": error.strerror})
+            else:
+                if deleted:
+                    log.info("old recordings deleted", extra={"count": deleted})
+        await clock.sleep(DELETE_EVERY_S)
 
 
 def _voices(api: PluginApi, config: VoiceCallConfig) -> VoicePlan:

@@ -107,6 +107,11 @@ class CallManager:
         return [runner.record for runner in self._runners.values() if runner.record.live]
 
     @property
+    def can_record(self) -> bool:
+        """Whether calls have audio that could be recorded."""
+        return self._live_audio
+
+    @property
     def config(self) -> VoiceCallConfig:
         """What calls that begin now begin with."""
         return self._config
@@ -147,10 +152,12 @@ class CallManager:
         opening: str | None,
         digits: str | None = None,
         session_key: str | None = None,
+        record_audio: bool | None = None,
     ) -> CallRunner:
         """Open a call in the journal, then have it dialled.
 
-        `session_key` names another history than the one that the configuration would choose.
+        `session_key` names another history than the one that the configuration would choose, and
+        `record_audio` decides instead of the configuration.
 
         Raises AtCapacity, Overloaded, JournalRefused or ShuttingDown; then the carrier was not
         contacted.
@@ -163,6 +170,8 @@ class CallManager:
         settings = self._settings(call_id, mode, to_number)
         if session_key is not None:
             settings = msgspec.structs.replace(settings, session_key=session_key)
+        if record_audio is not None:
+            settings = msgspec.structs.replace(settings, record_audio=record_audio)
         opened = open_outbound(
             call_id,
             carrier=self._carrier.name,

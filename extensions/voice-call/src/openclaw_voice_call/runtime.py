@@ -17,6 +17,7 @@ from typing import Final
 import aiohttp
 
 from openclaw.sdk import PluginApi
+from openclaw_voice_call.call.events import CallEvent
 from openclaw_voice_call.call.facts import Fact
 from openclaw_voice_call.call.opening import Refusal
 from openclaw_voice_call.call.pairing import CODE_DIGITS
@@ -33,7 +34,12 @@ from openclaw_voice_call.exposure.urls import local_origin
 from openclaw_voice_call.interfaces.carrier import InboundOffer
 from openclaw_voice_call.interfaces.exposure import ExposureNews, ExposureState
 from openclaw_voice_call.interfaces.links import CallLinks
-from openclaw_voice_call.live_audio import open_live_audio, stream_limits
+from openclaw_voice_call.live_audio import (
+    delete_old_recordings,
+    open_live_audio,
+    recording,
+    stream_limits,
+)
 from openclaw_voice_call.manager import CallManager
 from openclaw_voice_call.reception import Reception
 from openclaw_voice_call.service import CallService
@@ -134,8 +140,15 @@ class VoiceCallRuntime:
             )
             dialect = carrier.media
             parts = None
+
+            def tell(call_id: CallId, event: CallEvent) -> None:
+                runner = manager.runner(call_id)
+                if runner is not None:
+                    runner.tell(event)
+
             if live is not None and dialect is not None:
-                parts = live.parts(api, config, dialect, taps=lambda _: ())
+                taps = await stack.enter_async_context(recording(folder, tell))
+                parts = live.parts(api, config, dialect, taps)
             native = native_voice(config.tts, api.host_config)
             manager = CallManager(
                 store=store,
@@ -210,6 +223,10 @@ class VoiceCallRuntime:
                 new_operation_id=lambda: uuid.uuid4().hex[:12],
                 reception=reception,
             )
+            deleting = delete_old_recordings(
+                folder, lambda: manager.config.recording.retention_days, api.clock
+            )
+            stack.callback(api.tasks.spawn("old recordings", deleting).cancel)
             api.log.info("Runtime initialized")
             return cls(service, manager, server, webhook_url, probes, stack.pop_all())
 

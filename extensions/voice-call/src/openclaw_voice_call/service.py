@@ -88,11 +88,13 @@ class CallService:
         mode: Mode | None,
         digits: str | None = None,
         session_key: str | None = None,
+        record_audio: bool | None = None,
     ) -> Placed:
         """Place a call; returns when the carrier took the order, not when somebody answers.
 
         `digits` are sent after the answer (conversation only). `session_key` names the history
-        to use; it must be one of the agent that makes the calls.
+        to use; it must be one of the agent that makes the calls. `record_audio` decides instead of
+        the configuration; it cannot be true where calls have no live audio.
         Raises InvalidRequest, AtCapacity, Overloaded, JournalRefused, CarrierRefused, ShuttingDown.
         """
         config = self._manager.config
@@ -105,6 +107,11 @@ class CallService:
         owner = f"agent:{config.agent_id}:"
         if session_key is not None and not session_key.startswith(owner):
             raise InvalidRequest(f"sessionKey must begin with {owner!r}, got {session_key[:60]!r}")
+        if record_audio and not self._manager.can_record:
+            raise InvalidRequest(
+                "record needs live audio: set streaming.enabled, or see why it is off with: "
+                "openclaw voicecall setup"
+            )
         opening = _bounded("message", message) if message else None
         if chosen is Mode.NOTIFY and opening is None:
             raise InvalidRequest("message required")
@@ -115,6 +122,7 @@ class CallService:
             opening=opening,
             digits=digits,
             session_key=session_key,
+            record_audio=record_audio,
         )
         record = await runner.wait_until(_dial_settled, DIAL_ANSWER_S)
         if record is not None and record.dial is DialState.REFUSED:

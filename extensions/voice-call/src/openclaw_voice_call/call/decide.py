@@ -342,6 +342,8 @@ _RULES: Final[dict[type[ev.CallEvent], Rule]] = dict[type[ev.CallEvent], Rule](
         _rule(ev.InterruptionVoid, live.interruption_void),
         _rule(ev.CallerSilent, live.caller_silent),
         _rule(ev.TurnTimed, live.turn_timed),
+        _rule(ev.RecordingBegan, live.recording_began),
+        _rule(ev.RecordingFailed, live.recording_failed),
         _rule(ev.DigitsSent, _digits_sent),
         _rule(ev.DigitsRefused, _digits_refused),
         _rule(ev.ReplyReady, reply_ready),

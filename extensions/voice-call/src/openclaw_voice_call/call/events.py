@@ -223,6 +223,18 @@ class EndRequested(msgspec.Struct, frozen=True, tag="end-requested"):
     detail: str | None = None
 
 
+class RecordingBegan(msgspec.Struct, frozen=True, tag="recording-began"):
+    """What is heard on the call goes to this file of the recordings' folder."""
+
+    file: str
+
+
+class RecordingFailed(msgspec.Struct, frozen=True, tag="recording-failed"):
+    """The recording has ended before the call."""
+
+    detail: str
+
+
 class DeadlinePassed(msgspec.Struct, frozen=True, tag="deadline-passed"):
     name: str
 
@@ -268,6 +280,8 @@ CallEvent: TypeAlias = (
     | ContinueRequested
     | DigitsRequested
     | EndRequested
+    | RecordingBegan
+    | RecordingFailed
     | DeadlinePassed
     | HangUpConfirmed
     | Restored

@@ -142,6 +142,18 @@ class TurnMeasured(msgspec.Struct, frozen=True, tag="turn-measured"):
     times: TurnTimes
 
 
+class Recorded(msgspec.Struct, frozen=True, tag="recorded"):
+    """What was heard from then on is in this file of the recordings' folder."""
+
+    file: str
+
+
+class RecordingLost(msgspec.Struct, frozen=True, tag="recording-lost"):
+    """What was heard from then on is not recorded, though it was to be."""
+
+    detail: str
+
+
 class EndDecided(msgspec.Struct, frozen=True, tag="end-decided"):
     reason: EndReason
     detail: str | None = None
@@ -174,6 +186,8 @@ Fact: TypeAlias = (
     | StreamDown
     | PathChanged
     | TurnMeasured
+    | Recorded
+    | RecordingLost
     | EndDecided
     | Ended
 )

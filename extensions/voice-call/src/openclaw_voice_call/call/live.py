@@ -13,7 +13,14 @@ import msgspec
 from openclaw_voice_call.call import events as ev
 from openclaw_voice_call.call.closing import end, judge_remote_end
 from openclaw_voice_call.call.draft import Draft
-from openclaw_voice_call.call.facts import PathChanged, StreamDown, StreamUp, TurnMeasured
+from openclaw_voice_call.call.facts import (
+    PathChanged,
+    Recorded,
+    RecordingLost,
+    StreamDown,
+    StreamUp,
+    TurnMeasured,
+)
 from openclaw_voice_call.call.lineup import renumber, say
 from openclaw_voice_call.call.opening import go_up
 from openclaw_voice_call.call.record import MediaStream
@@ -142,6 +149,19 @@ def turn_timed(draft: Draft, event: ev.TurnTimed) -> None:
         # A fact changes the record, if only its version.
         metrics = msgspec.structs.replace(draft.record.metrics, last_timed_turn=event.turn)
         draft.set(metrics=metrics)
+
+
+def recording_began(draft: Draft, event: ev.RecordingBegan) -> None:
+    record = draft.record
+    if record.live and event.file not in record.recordings:
+        draft.note(Recorded(event.file))
+        draft.set(recordings=(*record.recordings, event.file))
+
+
+def recording_failed(draft: Draft, event: ev.RecordingFailed) -> None:
+    if draft.record.live and draft.record.recording_problem is None:
+        draft.note(RecordingLost(event.detail))
+        draft.set(recording_problem=event.detail)
 
 
 def _want_next(draft: Draft, grace_s: float) -> None:

@@ -183,6 +183,10 @@ class CallRecord(msgspec.Struct, frozen=True):
     seen: tuple[str, ...] = ()
     """The newest signed event ids of the carrier, at most `SEEN_LIMIT`."""
     metrics: Metrics = Metrics()
+    recordings: tuple[str, ...] = ()
+    """Files of the recordings' folder; they may have been deleted since."""
+    recording_problem: str | None = None
+    """Why the recording ended before the call."""
 
     @property
     def live(self) -> bool:

@@ -131,6 +131,10 @@ def _metadata(record: CallRecord) -> dict[str, object]:
         shown["lastTurnListenWaitMs"] = metrics.last_listen_wait_ms
     if metrics.last_turn_at is not None:
         shown["lastTurnCompletedAt"] = _ms(metrics.last_turn_at)
+    if record.recordings:
+        shown["recordings"] = list(record.recordings)
+    if record.recording_problem is not None:
+        shown["recordingProblem"] = record.recording_problem
     return shown
 
 

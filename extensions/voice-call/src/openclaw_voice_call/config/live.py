@@ -33,6 +33,7 @@ PER_CALL: Final = frozenset(
         "stale_call_reaper_seconds",
         "filler_after_ms",
         "filler_phrases",
+        "recording",
     }
 )
 """The fields of `VoiceCallConfig` that are read when a call begins. A field that is not named here

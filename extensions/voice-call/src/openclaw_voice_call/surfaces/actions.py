@@ -16,6 +16,7 @@ async def place(service: CallService, asked: Placement) -> Result:
         mode=asked.mode,
         digits=asked.digits,
         session_key=asked.session_key,
+        record_audio=asked.record_audio,
     )
     result: Result = {"callId": placed.call_id, "initiated": True}
     if not placed.settled:

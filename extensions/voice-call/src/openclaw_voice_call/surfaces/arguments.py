@@ -31,6 +31,8 @@ class Placement:
     """Keys to press once the call is answered, before anything is said."""
     session_key: str | None = None
     """The agent's history to use instead of the configured one."""
+    record_audio: bool | None = None
+    """Whether both legs are recorded; None is the configuration's choice."""
 
 
 def text(params: Params, name: str) -> str | None:
@@ -62,9 +64,10 @@ def start(params: Params) -> Placement:
 
 
 def placement(params: Params) -> Placement:
-    """`to?`, `message?`, `mode?`, `dtmfSequence?`, `sessionKey?`; an unknown mode means the
-    configured one."""
+    """`to?`, `message?`, `mode?`, `dtmfSequence?`, `sessionKey?`, `record?`; an unknown mode means
+    the configured one."""
     mode = text(params, "mode")
+    record = params.get("record")
     known = mode in (Mode.NOTIFY, Mode.CONVERSATION)
     return Placement(
         text(params, "to"),
@@ -72,6 +75,7 @@ def placement(params: Params) -> Placement:
         Mode(mode) if known and mode else None,
         digits=text(params, "dtmfSequence"),
         session_key=text(params, "sessionKey"),
+        record_audio=record if isinstance(record, bool) else None,
     )
 
 

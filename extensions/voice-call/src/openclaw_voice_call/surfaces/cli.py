@@ -8,7 +8,7 @@ needs is imported by that verb.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ParamSpec, TypeVar, Unpack
 
 import click
@@ -29,6 +29,7 @@ from openclaw_voice_call.surfaces.cli_journal import (
     tail,
 )
 from openclaw_voice_call.surfaces.cli_pairing import pairing
+from openclaw_voice_call.surfaces.cli_recordings import recordings
 from openclaw_voice_call.surfaces.cli_setup import setup, smoke
 from openclaw_voice_call.surfaces.cli_view import masked, table
 from openclaw_voice_call.surfaces.cli_waiting import await_answer, await_end, shortfall
@@ -51,6 +52,11 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def _placing(command: Callable[P, R]) -> Callable[P, R]:
     """The options that `call` and `start` share."""
     for option in (
+        click.option(
+            "--record/--no-record",
+            default=None,
+            help="Record both legs, or do not; default: as configured (recording.enabled).",
+        ),
         click.option("--wait", is_flag=True, help="Stay until the call is over; print its record."),
         click.option(
             "--mode",
@@ -73,6 +79,7 @@ voicecall.add_command(tail)
 voicecall.add_command(latency)
 voicecall.add_command(expose)
 voicecall.add_command(pairing)
+voicecall.add_command(recordings)
 voicecall.add_command(setup)
 voicecall.add_command(smoke)
 
@@ -89,13 +96,14 @@ def call(
     to: str | None,
     mode: str,
     wait: bool,
+    record: bool | None,
     **choice: Unpack[GatewayChoice],
 ) -> None:
     """Place a call. Prints its id at once; with --wait the record when it is over.
 
     With --wait the exit status is 0 when somebody was reached and the message was said.
     """
-    asked = {"to": to, "message": message, "mode": mode}
+    asked = {"to": to, "message": message, "mode": mode, "record": record}
     with voice_gateway(ctx, choice) as gateway:
         _place(gateway, "voicecall.initiate", asked, wait)
 
@@ -112,15 +120,18 @@ def start(
     message: str | None,
     mode: str,
     wait: bool,
+    record: bool | None,
     **choice: Unpack[GatewayChoice],
 ) -> None:
     """Place a call that may begin by listening."""
-    asked = {"to": to, "message": message, "mode": mode}
+    asked = {"to": to, "message": message, "mode": mode, "record": record}
     with voice_gateway(ctx, choice) as gateway:
         _place(gateway, "voicecall.start", asked, wait)
 
 
-def _place(gateway: VoiceGateway, method: str, asked: dict[str, str | None], wait: bool) -> None:
+def _place(
+    gateway: VoiceGateway, method: str, asked: Mapping[str, str | bool | None], wait: bool
+) -> None:
     params = {name: value for name, value in asked.items() if value is not None}
     placed = gateway.ask(method, params, at_least_s=PLACING_S)
     call_id = str(placed.get("callId"))

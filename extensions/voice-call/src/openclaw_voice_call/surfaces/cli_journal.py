@@ -138,7 +138,7 @@ def latency(ctx: click.Context, file: Path | None, last: int, *, as_json: bool) 
         show(summary(of_snapshots(lines)))
         return
     path = journal_path(ctx)
-    with _journal(path) as journal:
+    with opened_journal(path) as journal:
         calls = [(record, journal.facts(record.call_id)) for record in journal.recent(last)]
     show(summary(of_calls(calls)))
 
@@ -165,12 +165,12 @@ def _instead_of_gateway(
         f"no gateway is running: from the journal {path}\nStart one with: openclaw gateway run",
         err=True,
     )
-    with _journal(path) as journal:
+    with opened_journal(path) as journal:
         yield journal
 
 
 @contextmanager
-def _journal(path: Path) -> Generator[JournalReader]:
+def opened_journal(path: Path) -> Generator[JournalReader]:
     """Open the journal; its failures end the verb."""
     from openclaw_voice_call.store.reader import open_reader
 
@@ -184,7 +184,7 @@ def _journal(path: Path) -> Generator[JournalReader]:
 
 
 def _follow_journal(path: Path, since: int, poll_s: float) -> Iterator[FollowedFact]:
-    with _journal(path) as journal:
+    with opened_journal(path) as journal:
         click.echo(f"following {path}", err=True)
         row = journal.last_row()
         yield from _newest(journal, row, since)

@@ -36,6 +36,8 @@ WORDS: Final[Mapping[str, str]] = {
     "stream-down": "media stream {number} is gone",
     "path-changed": "the {path} voice takes over",
     "turn-measured": "turn {turn} was timed: {times}",
+    "recorded": "recording to {file}",
+    "recording-lost": "the recording has ended before the call",
     "end-decided": "ending as {reason}",
     "ended": "over: {reason}",
 }

@@ -2,8 +2,8 @@
 
 Names, parameters and results are the original's, the newer `continue.start` and `continue.result`
 included. Ours besides: `voicecall.wait`, `explain` and `pairing.*`, `wait` of speak, `atOnce` of
-end, `pending` of a call that the carrier has not confirmed, and `idempotencyKey` wherever a repeat
-would be felt.
+end, `record` of a call that is placed, `pending` of one that the carrier has not confirmed, and
+`idempotencyKey` wherever a repeat would be felt.
 """
 
 from __future__ import annotations

@@ -85,6 +85,11 @@ SCHEMA: Final[Mapping[str, object]] = {
             "description": "send_dtmf: keys to press: 0-9, *, #, and w for a pause.",
         },
         "sid": {"type": "string", "description": "The carrier's name for a call, for its status."},
+        "record": {
+            "type": "boolean",
+            "description": "initiate_call: whether the call is recorded; only if the user says so. "
+            "Without it the configuration decides. Tell the other party where the law demands it.",
+        },
     },
     "additionalProperties": True,
 }
