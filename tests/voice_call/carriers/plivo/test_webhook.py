@@ -275,7 +275,7 @@ def test_a_call_that_comes_in_is_offered(
         # Neither shortened nor lengthened to something that an allowlist might hold.
         ("0001111", "0001111"),
         ("911", "911"),
-        ("99915550001111", "+99915550001111"),
+        ("99915550001111", "99915550001111"),
         ("15550001111;ext=1", "15550001111;ext=1"),
         ("sip:ann@phone.plivo.com", "sip:ann@phone.plivo.com"),
         ("١٥٥٥٠٠٠١١١١", "١٥٥٥٠٠٠١١١١"),
