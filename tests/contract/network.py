@@ -12,6 +12,7 @@ from typing import Final, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from openclaw_voice_call.service import CallService
 from tests.emulators.faults import FaultPlan, RestFault, WebhookFault
+from tests.emulators.media import MediaRoom, MediaStream, StreamFault, StreamOrder
 from tests.emulators.people import Person
 
 OURS, THEIRS, OTHERS = "+15550001234", "+15550005678", "+15550009876"
@@ -87,6 +88,15 @@ class Company(Network, Protocol):
         """All calls, oldest first."""
         ...
 
+    @property
+    def media(self) -> MediaRoom:
+        """Where the media streams are."""
+        ...
+
+    async def stream(self, leg: str = "", nth: int = 1) -> MediaStream:
+        """The n-th stream of this leg, or of the newest, once it has started."""
+        ...
+
     def ring_in(self, shown: str | None, person: Person) -> str:
         """Somebody calls us now; None shows no number at all. Gives the leg."""
         ...
@@ -102,6 +112,10 @@ class Company(Network, Protocol):
 
     def spoil_api(self, fault: RestFault, *requests: Request, times: int | None = None) -> None:
         """Commit this fault on these requests (on all, if none is named)."""
+        ...
+
+    def spoil_streams(self, fault: StreamFault, *, times: int | None = None) -> None:
+        """Commit this fault on the streams that are asked for from now on."""
         ...
 
     def behave(self) -> None:
@@ -144,6 +158,8 @@ class Plans(Protocol[HookT, RequestT]):
     def webhooks(self) -> FaultPlan[HookT, WebhookFault]: ...
     @property
     def rest(self) -> FaultPlan[RequestT, RestFault]: ...
+    @property
+    def streams(self) -> FaultPlan[StreamOrder, StreamFault]: ...
 
 
 class Emulator(Protocol[CallT_co, HookT, RequestT, DeliveryT_co]):
@@ -155,6 +171,8 @@ class Emulator(Protocol[CallT_co, HookT, RequestT, DeliveryT_co]):
     def violations(self) -> list[str]: ...
     @property
     def faults(self) -> Plans[HookT, RequestT]: ...
+    @property
+    def media(self) -> MediaRoom: ...
     @property
     def calls(self) -> Sequence[CallT_co]: ...
     @property
@@ -216,6 +234,14 @@ class EmulatedCompany(ABC, Generic[CallT, HookT, RequestT, DeliveryT]):
     def leg(self, leg: str) -> Leg:
         return next(each for each in self.legs if each.id == leg)
 
+    @property
+    def media(self) -> MediaRoom:
+        return self._emulator.media
+
+    async def stream(self, leg: str = "", nth: int = 1) -> MediaStream:
+        await self.until(lambda: bool(leg or self.legs), "a call")
+        return await self.media.wait_open(leg or self.legs[-1].id, nth)
+
     async def call_in(self, service: CallService, shown: str) -> None:
         self.ring_in(shown, self._callers[shown])
 
@@ -238,7 +264,11 @@ class EmulatedCompany(ABC, Generic[CallT, HookT, RequestT, DeliveryT]):
             fault, when=lambda each: not requests or self._kind(each) in requests, times=times
         )
 
+    def spoil_streams(self, fault: StreamFault, *, times: int | None = None) -> None:
+        self._emulator.faults.streams.add(fault, times=times)
+
     def behave(self) -> None:
+        self._emulator.faults.streams.clear()
         self._emulator.faults.webhooks.clear()
         self._emulator.faults.rest.clear()
 

@@ -18,7 +18,8 @@ class MediaRoom:
     """Opens streams and keeps them.
 
     Args:
-        clock: of the audio: 20 ms of sound take 20 ms of it. `line_clock` is that of the calls.
+        clock: of the audio: 20 ms of sound take 20 ms of it. May be replaced while no stream is
+            open. `line_clock` is that of the calls.
     """
 
     clock: Clock

@@ -19,8 +19,8 @@ from tests.emulators.media.faults import (
     Unconnectable,
 )
 from tests.emulators.media.language import Clear, Language, Mark, NotUnderstood, Order, Play
-from tests.emulators.media.playout import FRAME_SECONDS, PlayOut
-from tests.emulators.media.talker import Talker
+from tests.emulators.media.playout import FRAME_SECONDS, SILENCE, PlayOut
+from tests.emulators.media.talker import SAID_FRAMES, Talker
 
 CONNECT_SECONDS: Final = 5.0
 CLOSE_SECONDS: Final = 2.0
@@ -126,6 +126,8 @@ class MediaStream:
         self.out = PlayOut()
         self.keys: list[str] = []
         """The other party's keys that were told."""
+        self.onsets: list[float] = []
+        """When the other party began to speak, after they had not."""
         self.muted = False
         """While True no audio is sent, not even silence."""
         self.twins: list[Knock] = []
@@ -143,6 +145,7 @@ class MediaStream:
         self._settled = asyncio.Event()
         self._over = asyncio.Event()
         self._held_back: str | None = None
+        self._silent = SAID_FRAMES
 
     # --- what tests do and ask
 
@@ -303,6 +306,12 @@ class MediaStream:
         for name in reached:
             await socket.send(self._language.reached(name))
         said, key = self._talker.frame(heard, self._line_clock.now())
+        if not said.strip(SILENCE):
+            self._silent += 1
+        else:
+            if self._silent >= SAID_FRAMES:
+                self.onsets.append(self._clock.now())
+            self._silent = 0
         if key:
             self.keys.append(key)
             await socket.send(self._language.key(key, at))
@@ -324,7 +333,7 @@ class MediaStream:
 
     def _end(self) -> None:
         self.state = "over"
-        self._talker.part(self._line_clock.now())
+        self._talker.part(self._line_clock.now(), cut=self.out.buffered_seconds > 0)
         self._settled.set()
         self._over.set()
         self._changes.notify()

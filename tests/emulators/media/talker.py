@@ -62,13 +62,13 @@ class Talker:
         """A stream is up: from now on they can be heard."""
         self._talk.listening = True
 
-    def part(self, now: float) -> None:
-        """The stream is over; what was being said is heard no further."""
+    def part(self, now: float, *, cut: bool) -> None:
+        """The stream is over; `cut`: in the middle of what was being said to them."""
         self._talk.stop_listening()
         self._mouth.clear()
         self._keys.clear()
         self._acting = False
-        self._cut = self._item is not None
+        self._cut = self._cut or cut
         self._end_item(now)
 
     def say(self, sound: bytes) -> None:

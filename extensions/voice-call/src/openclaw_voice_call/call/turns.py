@@ -53,6 +53,10 @@ def heard(draft: Draft, event: ev.Heard) -> None:
 
 def key_pressed(draft: Draft, event: ev.KeyPressed) -> None:
     """Keys that come one by one are one answer: up to `#`, or to a pause."""
+    stream = draft.record.stream
+    if event.script is not None and stream is not None and stream.open:
+        # Telnyx tells a key on the open stream and by a webhook, which alone names a script.
+        return
     if not _is_awaited(draft.record, event.script, continuous=True):
         return
     keys = draft.record.keys + event.key.rstrip(LAST_KEY)
