@@ -466,6 +466,9 @@ async def test_a_socket_that_takes_nothing_is_given_up_before_memory_grows() -> 
     await stream.run(1.0)
     assert stream.listener.lost == []
     stream.far.unsent += 1
+    stream.session.begin(2, "And another one.")
+    stream.session.add(2, noise(100))
+    assert stream.listener.lost == [], "not while somebody is adding to it"
     await stream.run(0.1)
     assert stream.far.closed_with == 1008
     assert stream.listener.lost == [("stalled: the carrier does not take our audio", False)]

@@ -136,7 +136,7 @@ class MediaSession:
         self._silent.at(self._heard_at + self._limits.no_audio_s)
         # Out
         self._playout = Playout(self._limits.playout)
-        self._pump_alarm = wheel.alarm(self._pump)
+        self._pump_alarm = wheel.alarm(self._tick)
         self._far_level = FarLevel()
         self._to_clear = False
         """Something was sent since the last clear."""
@@ -320,6 +320,14 @@ class MediaSession:
             self._end()
             self._wire.close(code, reason)
 
+    def _tick(self) -> None:
+        """The wheel's call. A stall is judged here, so that whoever adds audio is not told of the
+        stream's end in the middle of it."""
+        self._pump()
+        if self._wire.unsent > self._limits.most_unsent_bytes:
+            detail = "stalled: the carrier does not take our audio"
+            self._lose(detail, said=False, code=_POLICY_VIOLATION)
+
     def _pump(self) -> None:
         """Send all that is due, and ask to be called for the rest."""
         if not self._open:
@@ -333,10 +341,6 @@ class MediaSession:
         played = self._playout.confirmed_by(now)
         self._pump_alarm.at(self._playout.next_at())
         self._moved.set()
-        if self._wire.unsent > self._limits.most_unsent_bytes:
-            detail = "stalled: the carrier does not take our audio"
-            self._lose(detail, said=False, code=_POLICY_VIOLATION)
-            return
         self._report(began, played)
 
     def _report(self, began: Sequence[int], played: Sequence[int]) -> None:
