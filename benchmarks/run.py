@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import importlib.util
 import os
-import platform
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from typing import Final
 import msgspec
 
 from benchmarks import flood
+from benchmarks.grid import grid, machine
 from benchmarks.startup import Startup, measure_startup
 from benchmarks.webhooks import History, Load, measure_history, measure_loads
 
@@ -56,7 +56,7 @@ async def measure(folder: Path, *, quick: bool) -> Results:
     startup = await measure_startup(folder / "startup", runs=1 if quick else 3)
     _say("webhooks in a flood of strangers")
     floods = await flood.measure_floods(folder / "flood", share=0.1 if quick else 1.0)
-    return Results(_machine(), loads, history, startup, floods)
+    return Results(machine(), loads, history, startup, floods)
 
 
 def table(results: Results) -> str:
@@ -72,8 +72,8 @@ def table(results: Results) -> str:
             )
         ]
         head = (f"webhooks ({loop})", "per s", "p50 ms", "p99 ms", "CPU s per 1000", "ratio")
-        lines += _table(head, rows)
-    lines += _table(
+        lines += grid(head, rows)
+    lines += grid(
         ("ended calls in the journal", "CPU s per 1000", "ratio"),
         [
             (f"{each.calls:,}", f"{each.cpu_s_per_1000:.2f}", f"{each.cpu_ratio:.2f}")
@@ -81,7 +81,7 @@ def table(results: Results) -> str:
         ],
     )
     start = results.startup
-    lines += _table(
+    lines += grid(
         ("start", "measured", "`python -c pass`"),
         [
             (
@@ -93,7 +93,7 @@ def table(results: Results) -> str:
             ("memory before the first call", f"{start.memory_mb:.0f} MB", ""),
         ],
     )
-    lines += _table(flood.HEAD, flood.rows(results.floods))
+    lines += grid(flood.HEAD, flood.rows(results.floods))
     return "\n".join(lines)
 
 
@@ -107,25 +107,6 @@ def _load_row(name: str, load: Load, ratio: str) -> Sequence[str]:
         f"{each.cpu_s_per_1000:.2f}",
         ratio,
     )
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[n]) for row in (head, *rows)) for n in range(len(head))]
-
-    def line(cells: Sequence[str]) -> str:
-        first, *others = (
-            cell.ljust(width) if n == 0 else cell.rjust(width)
-            for n, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        )
-        return f"| {' | '.join((first, *others))} |"
-
-    rule = ["-" * widths[0], *(f"{'-' * (width - 1)}:" for width in widths[1:])]
-    return [line(head), line(rule), *(line(row) for row in rows), ""]
-
-
-def _machine() -> str:
-    system = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs"
-    return f"{platform.python_implementation()} {platform.python_version()}, {system}"
 
 
 def _say(what: str) -> None:
