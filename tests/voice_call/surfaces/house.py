@@ -39,7 +39,9 @@ from openclaw_voice_call.interfaces.carrier import (
 )
 from openclaw_voice_call.interfaces.instruction import DialOrder, Instruction, LegOrder, Perform
 from openclaw_voice_call.interfaces.links import read_link
+from openclaw_voice_call.interfaces.speech import NativeVoice
 from openclaw_voice_call.manager import CallManager
+from openclaw_voice_call.openings import Openings
 from openclaw_voice_call.reception import Reception
 from openclaw_voice_call.service import CallService
 from openclaw_voice_call.store.pairings import PairingFile
@@ -67,6 +69,13 @@ class FakeCarrier:
         default_factory=lambda: asyncio.Queue(100)
     )
     dialled: int = 0
+    media: None = None
+
+    def voice_name(self, voice: NativeVoice) -> str | None:
+        return None
+
+    async def end_stream(self, leg: LegOrder, number: int) -> None:
+        """There is none."""
 
     def notices(self) -> Sequence[str]:
         return ()
@@ -239,12 +248,13 @@ async def house(
     to_number: str | None = THEM,
     default_mode: Mode = Mode.CONVERSATION,
     max_live: int = 5,
+    busy: bool = False,
     transcript_timeout_ms: int = 180_000,
     inbound: InboundPolicy = InboundPolicy.DISABLED,
     publish: Callable[[str, Mapping[str, object]], None] = _ignore,
 ) -> AsyncGenerator[House]:
     """`says`: what everybody who is called says, turn by turn, before hanging up; None leaves the
-    phones to the test. `reason`: why the plugin cannot work."""
+    phones to the test. `reason`: why the plugin cannot work. `busy`: audio leaves late."""
     clock, tasks = SystemClock(), Supervisor("house", logging.getLogger("house"))
     carrier = carrier or FakeCarrier()
     store = await SqliteCallStore.connect(folder / "voice-calls")
@@ -277,8 +287,15 @@ async def house(
         clock=clock,
         tasks=tasks,
         reception=reception,
-        config=config,
-        new_call_id=lambda: CallId(str(uuid.uuid4())),
+        openings=Openings(
+            carrier,
+            clock,
+            config,
+            new_call_id=lambda: CallId(str(uuid.uuid4())),
+            live_audio=False,
+            native_voice=None,
+        ),
+        overloaded=lambda: busy,
         keep_facts_s=86_400.0,
         on_change=changed,
         on_refusal=lambda offer, refusal: None,

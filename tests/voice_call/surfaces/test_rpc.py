@@ -204,6 +204,15 @@ async def test_a_full_house_is_retryable(tmp_path: Path) -> None:
     assert (error["code"], error["retryable"]) == ("UNAVAILABLE", True)
 
 
+async def test_a_machine_that_is_late_takes_no_further_call(tmp_path: Path) -> None:
+    async with house(tmp_path, busy=True) as home:
+        answer = await home.rpc("start", {"to": THEM})
+        assert home.carrier.dialled == 0
+    error = error_of(answer)
+    assert (error["code"], error["retryable"]) == ("UNAVAILABLE", True)
+    assert "too busy" in text_of(answer)
+
+
 async def test_a_repeat_with_the_same_key_dials_once(tmp_path: Path) -> None:
     async with house(tmp_path) as home:
         asked = {"message": "Hi.", "to": THEM, "idempotencyKey": "k1"}

@@ -30,9 +30,7 @@
     │   ├── CarrierOutcomeUnknown   may or may not have been processed
     │   ├── LineGone                the carrier has no such live call (any more)
     │   └── NotSupported            this carrier cannot do that at all
-    ├── SpeechError
-    │   ├── SpeechFailed            a voice could not say it
-    │   └── RecogniserFailed        a recogniser could not be used
+    ├── SpeechFailed                a voice could not say it, or not all
     ├── AudioError
     │   └── UnsupportedAudio        audio of a kind that is not converted, or not audio at all
     ├── MediaError
@@ -320,27 +318,9 @@ class NotSupported(CarrierError):
     code: ClassVar[str] = "not_supported"
 
 
-class SpeechError(VoiceCallError):
-    """A speech vendor's failure: `vendor` names it, `vendor_code` is its own error code."""
-
-    code: ClassVar[str] = "speech_error"
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        vendor: str,
-        vendor_code: str | None = None,
-        status: int | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.vendor = vendor
-        self.vendor_code = vendor_code
-        self.status = status
-
-
-class SpeechFailed(SpeechError):
-    """A voice said nothing, or with `partial` not all."""
+class SpeechFailed(VoiceCallError):
+    """A voice said nothing, or with `partial` not all: `vendor` names it, `vendor_code` is its own
+    error code."""
 
     code: ClassVar[str] = "speech_failed"
     retryable: ClassVar[bool] = True
@@ -354,14 +334,11 @@ class SpeechFailed(SpeechError):
         status: int | None = None,
         partial: bool = False,
     ) -> None:
-        super().__init__(message, vendor=vendor, vendor_code=vendor_code, status=status)
+        super().__init__(message)
+        self.vendor = vendor
+        self.vendor_code = vendor_code
+        self.status = status
         self.partial = partial
-
-
-class RecogniserFailed(SpeechError):
-    """A recogniser could not be started, or was lost for good."""
-
-    code: ClassVar[str] = "recogniser_failed"
 
 
 class AudioError(VoiceCallError):

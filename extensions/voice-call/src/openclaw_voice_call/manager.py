@@ -11,14 +11,12 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import msgspec
-
 from openclaw.sdk import Clock, TaskOwner
 from openclaw_voice_call.call import events as ev
 from openclaw_voice_call.call.draft import Decision
 from openclaw_voice_call.call.facts import Fact
-from openclaw_voice_call.call.opening import Refusal, open_inbound, open_outbound
-from openclaw_voice_call.call.record import CallRecord, CallSettings
+from openclaw_voice_call.call.opening import Refusal
+from openclaw_voice_call.call.record import CallRecord
 from openclaw_voice_call.call.script import StepRef
 from openclaw_voice_call.call.types import (
     CallId,
@@ -27,7 +25,6 @@ from openclaw_voice_call.call.types import (
     EndReason,
     Mode,
 )
-from openclaw_voice_call.config.live import call_settings
 from openclaw_voice_call.config.model import VoiceCallConfig
 from openclaw_voice_call.conversation.responder import Responder
 from openclaw_voice_call.errors import (
@@ -41,6 +38,7 @@ from openclaw_voice_call.interfaces.carrier import Carrier, Envelope, InboundOff
 from openclaw_voice_call.interfaces.instruction import Instruction, LegOrder, Refuse, Release
 from openclaw_voice_call.interfaces.store import CallStore
 from openclaw_voice_call.media.live_voice import LiveParts
+from openclaw_voice_call.openings import CallRequest, Openings
 from openclaw_voice_call.performer import line_settings
 from openclaw_voice_call.reception import Reception, Welcome
 from openclaw_voice_call.runner import CallParts, CallRunner
@@ -69,11 +67,9 @@ class CallManager:
         clock: Clock,
         tasks: TaskOwner,
         reception: Reception,
-        config: VoiceCallConfig,
-        new_call_id: Callable[[], CallId],
+        openings: Openings,
         keep_facts_s: float,
         live: LiveParts | None = None,
-        native_voice: str | None = None,
         overloaded: Callable[[], bool] = lambda: False,
         on_change: Callable[[CallRecord, Sequence[Fact]], None],
         on_refusal: Callable[[InboundOffer, Refusal], None],
@@ -84,8 +80,7 @@ class CallManager:
         self._clock = clock
         self._tasks = tasks
         self._reception = reception
-        self._config = config
-        self._new_call_id = new_call_id
+        self._openings = openings
         self._keep_facts_s = keep_facts_s
         self._on_change = on_change
         self._on_refusal = on_refusal
@@ -97,8 +92,6 @@ class CallManager:
         self._pruning: asyncio.Task[None] | None = None
         self._stopping = False
         self._overloaded = overloaded
-        self._native_voice = native_voice
-        self._live_audio = live is not None and carrier.media is not None
         self._parts = CallParts(store, carrier, clock, tasks, responder, self._adopted, live)
 
     @property
@@ -109,16 +102,16 @@ class CallManager:
     @property
     def can_record(self) -> bool:
         """Whether calls have audio that could be recorded."""
-        return self._live_audio
+        return self._openings.live_audio
 
     @property
     def config(self) -> VoiceCallConfig:
         """What calls that begin now begin with."""
-        return self._config
+        return self._openings.config
 
     def adopt(self, config: VoiceCallConfig) -> None:
         """Let calls that begin from now on begin with this; those that are live keep theirs."""
-        self._config = config
+        self._openings.config = config
 
     async def idle(self) -> None:
         """Wait until there is no call, neither live nor about to be. It returns at that moment:
@@ -143,21 +136,8 @@ class CallManager:
             self._tasks.spawn("restored calls", self._check(restored))
         self._pruning = self._tasks.spawn("journal pruning", self._prune())
 
-    async def place(
-        self,
-        *,
-        from_number: str,
-        to_number: str,
-        mode: Mode,
-        opening: str | None,
-        digits: str | None = None,
-        session_key: str | None = None,
-        record_audio: bool | None = None,
-    ) -> CallRunner:
+    async def place(self, request: CallRequest) -> CallRunner:
         """Open a call in the journal, then have it dialled.
-
-        `session_key` names another history than the one that the configuration would choose, and
-        `record_audio` decides instead of the configuration.
 
         Raises AtCapacity, Overloaded, JournalRefused or ShuttingDown; then the carrier was not
         contacted.
@@ -166,23 +146,7 @@ class CallManager:
             raise ShuttingDown
         if self._overloaded():
             raise Overloaded
-        call_id = self._new_call_id()
-        settings = self._settings(call_id, mode, to_number)
-        if session_key is not None:
-            settings = msgspec.structs.replace(settings, session_key=session_key)
-        if record_audio is not None:
-            settings = msgspec.structs.replace(settings, record_audio=record_audio)
-        opened = open_outbound(
-            call_id,
-            carrier=self._carrier.name,
-            from_number=from_number,
-            to_number=to_number,
-            settings=settings,
-            opening=opening,
-            now=self._clock.wall(),
-            digits=digits,
-        )
-        return await self._open(opened)
+        return await self._open(self._openings.outbound(request))
 
     def runner(self, call: str) -> CallRunner | None:
         """The live call with this id, ours or the carrier's."""
@@ -255,7 +219,7 @@ class CallManager:
 
     async def _open(self, opened: Decision) -> CallRunner:
         record, facts = opened
-        max_live = self._config.max_concurrent_calls
+        max_live = self.config.max_concurrent_calls
         self._opening += 1
         try:
             await self._store.open(record, facts, at=self._clock.wall(), max_live=max_live)
@@ -317,9 +281,9 @@ class CallManager:
     async def _judge(self, offer: InboundOffer) -> CallRunner | Refusal:
         welcome: Welcome | Refusal = Refusal.BUSY
         if not self._stopping and not self._overloaded():
-            welcome = await self._reception.judge(offer, self._config)
+            welcome = await self._reception.judge(offer, self.config)
         if isinstance(welcome, Welcome):
-            opened = self._opening_of(offer, welcome)
+            opened = self._openings.inbound(offer, welcome)
             why = self._responder.unable(opened.record.settings)
             if why is not None and welcome.mode is Mode.CONVERSATION:
                 log.error("no agent can answer the phone", extra={"reason": why})
@@ -340,34 +304,6 @@ class CallManager:
         if not self._carrier.features.markup:
             self._tasks.spawn("refusal", self._refuse_by_command(offer, welcome))
         return welcome
-
-    def _opening_of(self, offer: InboundOffer, welcome: Welcome) -> Decision:
-        call_id = self._new_call_id()
-        outbound = offer.direction is Direction.OUTBOUND
-        other = offer.to_number if outbound else offer.from_number
-        return open_inbound(
-            call_id,
-            carrier=self._carrier.name,
-            carrier_call_id=offer.carrier_call_id,
-            direction=offer.direction,
-            from_number=offer.from_number,
-            to_number=offer.to_number,
-            settings=self._settings(call_id, welcome.mode, other),
-            opening=welcome.opening,
-            answered=self._carrier.features.markup,
-            now=self._clock.wall(),
-        )
-
-    def _settings(self, call_id: CallId, mode: Mode, other_number: str) -> CallSettings:
-        """What a call that begins now begins with."""
-        return call_settings(
-            self._config,
-            call_id,
-            mode,
-            other_number,
-            live=self._live_audio,
-            voice=self._native_voice,
-        )
 
     async def _refuse_by_command(self, offer: InboundOffer, refusal: Refusal) -> None:
         leg = LegOrder(CallId("refused"), offer.carrier_call_id)

@@ -41,6 +41,7 @@ from openclaw_voice_call.live_audio import (
     stream_limits,
 )
 from openclaw_voice_call.manager import CallManager
+from openclaw_voice_call.openings import Openings
 from openclaw_voice_call.reception import Reception
 from openclaw_voice_call.service import CallService
 from openclaw_voice_call.setup.probe import ProbeBook
@@ -157,11 +158,16 @@ class VoiceCallRuntime:
                 clock=api.clock,
                 tasks=api.tasks,
                 reception=reception,
-                config=config,
-                new_call_id=lambda: CallId(str(uuid.uuid4())),
+                openings=Openings(
+                    carrier,
+                    api.clock,
+                    config,
+                    new_call_id=lambda: CallId(str(uuid.uuid4())),
+                    live_audio=parts is not None,
+                    native_voice=None if native is None else carrier.voice_name(native),
+                ),
                 keep_facts_s=KEEP_FACTS_DAYS * 86_400.0,
                 live=parts,
-                native_voice=None if native is None else carrier.voice_name(native),
                 overloaded=lambda: live is not None and live.overloaded(config),
                 on_change=_Publisher(api).changed,
                 on_refusal=_Publisher(api).refused,

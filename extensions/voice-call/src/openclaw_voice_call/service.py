@@ -27,6 +27,7 @@ from openclaw_voice_call.errors import (
 )
 from openclaw_voice_call.interfaces.store import CallStore
 from openclaw_voice_call.manager import CallManager
+from openclaw_voice_call.openings import CallRequest
 from openclaw_voice_call.reception import Reception
 from openclaw_voice_call.runner import CallRunner
 
@@ -116,13 +117,15 @@ class CallService:
         if chosen is Mode.NOTIFY and opening is None:
             raise InvalidRequest("message required")
         runner = await self._manager.place(
-            from_number=self._from_number,
-            to_number=number,
-            mode=chosen,
-            opening=opening,
-            digits=digits,
-            session_key=session_key,
-            record_audio=record_audio,
+            CallRequest(
+                from_number=self._from_number,
+                to_number=number,
+                mode=chosen,
+                opening=opening,
+                digits=digits,
+                session_key=session_key,
+                record_audio=record_audio,
+            )
         )
         record = await runner.wait_until(_dial_settled, DIAL_ANSWER_S)
         if record is not None and record.dial is DialState.REFUSED:
