@@ -57,7 +57,7 @@ class TwoLegs:
             self._left += SILENCE * late
             self._gap_ends, self._gap = self._given + len(self._left), late
         elif late < 0:
-            late += self._take_back(-late)
+            late += self._take_back(-late) or self._begin_earlier(-late)
         if late >= -_MOST_AHEAD:
             self._left += mulaw
 
@@ -97,6 +97,16 @@ class TwoLegs:
         del self._left[end - size : end]
         self._gap_ends -= size
         self._gap -= size
+        return size
+
+    def _begin_earlier(self, size: int) -> int:
+        """Move the beginning, because it is known only now that its frames were late, too; gives
+        by how much: as long as all frames are of one run, and nothing was given."""
+        if self._given or self._gap_ends or self._origin is None:
+            return 0
+        self._origin -= size / SAMPLE_RATE_HZ
+        if self._right:
+            self._right[:0] = SILENCE * size
         return size
 
     def _position(self, at: float) -> int:
