@@ -291,4 +291,5 @@ class EmulatedCompany(ABC, Generic[CallT, HookT, RequestT, DeliveryT]):
         await self._emulator.until(condition, what, within=within)
 
     async def settle(self) -> None:
-        assert self._emulator.violations == []
+        broken = self._emulator.violations
+        assert not broken, "\n".join(broken)

@@ -219,8 +219,8 @@ async def test_commands_wait_for_the_answer_and_end_with_the_call() -> None:
             },
             "10015",
         ),
-        ("transcription_stop", {}, "10015"),
         ("answer", {}, "10015"),
+        ("streaming_start", {"stream_url": "https://voice.example.com/s"}, "10015"),
     ],
 )
 async def test_what_a_gateway_does_wrong_is_a_violation(
@@ -230,6 +230,14 @@ async def test_what_a_gateway_does_wrong_is_a_violation(
         call = await here.answered()
         assert await here.command(call, action, **body) == code
         assert len(here.telnyx.violations) == 1
+
+
+async def test_what_is_not_documented_is_refused_and_no_violation() -> None:
+    async with world() as here:
+        call = await here.answered()
+        assert await here.command(call, "transcription_stop") == "10015"
+        assert await here.command(call, "streaming_stop") == "90048"
+        assert here.telnyx.violations == []
 
 
 async def test_a_command_id_has_one_effect_on_its_leg() -> None:
