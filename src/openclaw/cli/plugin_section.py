@@ -19,6 +19,8 @@ class PluginSection:
     state_dir: Path
     config: Mapping[str, object] = field(repr=False)
     """`plugins.entries.<id>.config` with variables filled in, not validated."""
+    host_config: Mapping[str, object] = field(repr=False)
+    """The whole file, in the same way."""
     enabled: bool
     """Whether `plugins.entries.<id>.enabled` is true."""
     environ: Mapping[str, str] = field(repr=False)
@@ -36,5 +38,9 @@ def plugin_section(ctx: click.Context, plugin_id: str) -> PluginSection:
     source = read_source(os.environ, Path.cwd(), context_of(ctx).profile)
     entry = subtree(source.resolved, "plugins", "entries", plugin_id)
     return PluginSection(
-        source.state_dir, subtree(entry, "config"), entry.get("enabled") is True, source.env
+        state_dir=source.state_dir,
+        config=subtree(entry, "config"),
+        host_config=source.resolved,
+        enabled=entry.get("enabled") is True,
+        environ=source.env,
     )

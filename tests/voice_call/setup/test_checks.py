@@ -8,7 +8,6 @@ import pytest
 
 from openclaw_voice_call.config.model import VoiceCallConfig
 from openclaw_voice_call.config.parse import parse_config
-from openclaw_voice_call.credentials import resolve_credentials
 from openclaw_voice_call.errors import CarrierRefused, CarrierUnreachable
 from openclaw_voice_call.interfaces.carrier_setup import AccountReport, Routing, Setting
 from openclaw_voice_call.setup import checks
@@ -136,17 +135,6 @@ def test_an_agent_that_cannot_answer_matters_where_it_must(
     assert levels(checks.agent(True, "no key", config(**section))) == [("agent", level)]
     assert levels(checks.agent(True, None, config(**section))) == [("agent", "ok")]
     assert levels(checks.agent(False, None, config(**section))) == [("agent", "warn")]
-
-
-@pytest.mark.scenario("F81")
-def test_speech_keys_are_counted_and_not_shown() -> None:
-    section = {"streaming": {"enabled": True, "openaiApiKey": "sk-shown-nowhere"}}
-    parsed = config(**section)
-    (found,) = checks.speech(parsed, resolve_credentials(parsed, {"DEEPGRAM_API_KEY": "dg-key"}))
-    assert "OpenAI, Deepgram" in found.message
-    assert "not active yet" in found.message
-    assert "sk-shown-nowhere" not in str(found)
-    assert levels(checks.speech(config(), None)) == [("speech", "ok")]
 
 
 def test_ports_and_folders() -> None:

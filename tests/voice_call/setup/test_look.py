@@ -124,6 +124,24 @@ async def test_a_probe_meets_itself_or_is_told_whom_it_met() -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "reached"),
+    [(200, Reached.OURSELVES), (426, Reached.NO_UPGRADE), (404, Reached.ANOTHER)],
+)
+async def test_a_stream_url_is_asked_for_a_websocket(status: int, reached: Reached) -> None:
+    book = ProbeBook(b"k" * 32)
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        assert web.WebSocketResponse().can_prepare(request).ok
+        proof = book.answer(request.headers[HEADER], NOW) or "who?"
+        return web.Response(status=status, text=proof)
+
+    async with website(answer) as origin, aiohttp.ClientSession() as session:
+        url = f"{origin.replace('http:', 'ws:')}/voice/stream"
+        found = await send_probe(url, book.open("n", NOW), session)
+    assert found.reached is reached
+
+
+@pytest.mark.parametrize(
     ("url", "reason"),
     [
         ("http://127.0.0.1:{port}/", "Connect"),

@@ -185,6 +185,67 @@ async def test_a_proxy_that_rewrites_the_path_is_fine(tmp_path: Path) -> None:
     assert checks(done)["webhook-reach"]["level"] == "ok"
 
 
+def live_section(twilio: TwilioEmulator, **streaming: object) -> dict[str, object]:
+    heard = {"enabled": True, "provider": "scripted", **streaming}
+    return twilio_section(twilio, streaming=heard, tts={"provider": "scripted"})
+
+
+@pytest.mark.scenario("F76", carrier="twilio")
+async def test_live_audio_is_checked_too(tmp_path: Path) -> None:
+    async with twilio_with() as twilio:
+        section = live_section(twilio)
+        async with plugin_gateway(tmp_path, section) as (shell, _):
+            running = await looked(shell)
+        still = await looked(configured(tmp_path / "still", section))
+        offline = await looked(configured(tmp_path / "offline", section), "--offline")
+    stream = str(section["publicUrl"]).replace("http:", "ws:").replace("webhook", "stream")
+    assert running.code == 0
+    assert checks(running)["stream-reach"]["message"] == f"{stream} reaches this gateway"
+    assert checks(running)["speech"]["message"] == "scripted speaks first on live calls"
+    for done in (running, still, offline):
+        assert checks(done)["stream-exposure"]["message"] == f"the stream URL is {stream}"
+    assert levels(still)["stream-reach"] == "warn"
+    assert "stream-reach" not in levels(offline)
+
+
+@pytest.mark.scenario("F4", carrier="twilio")
+async def test_live_audio_that_cannot_work_fails_with_what_is_missing(tmp_path: Path) -> None:
+    async with twilio_with() as twilio:
+        section = live_section(twilio, provider="deepgram")
+        async with plugin_gateway(tmp_path, section) as (shell, _):
+            done = await shell.voicecall("setup")
+    assert done.code == 1
+    line = "FAIL speech: plugins.entries.voice-call.config.streaming.providers.deepgram.apiKey"
+    assert f"{line} is required (or set DEEPGRAM_API_KEY env)" in done.out
+    assert "WARN stream-reach: not tried: no gateway with live audio is running" in done.out
+
+
+@pytest.mark.parametrize(
+    ("upgrades", "told"),
+    [(True, "reaches this gateway"), (False, "reaches this gateway, but not as a websocket")],
+)
+async def test_a_proxy_must_pass_on_that_a_websocket_is_wanted(
+    tmp_path: Path, upgrades: bool, told: str
+) -> None:
+    async with twilio_with() as twilio, aiohttp.ClientSession() as session:
+        inside = ""
+
+        async def forward(request: web.Request) -> web.StreamResponse:
+            hop_by_hop = () if upgrades else ("Connection", "Upgrade")
+            headers = {k: v for k, v in request.headers.items() if k not in hop_by_hop}
+            async with session.get(inside, headers=headers) as answer:
+                return web.Response(status=answer.status, body=await answer.read())
+
+        async with website(forward) as origin:
+            section = live_section(twilio, publicUrl=f"{origin}/calls/audio", streamPath="/s")
+            inside = str(section["publicUrl"]).replace("/voice/webhook", "/s")
+            async with plugin_gateway(tmp_path, section) as (shell, _):
+                done = await looked(shell)
+    reach = checks(done)["stream-reach"]
+    where = f"{origin.replace('http:', 'ws:')}/calls/audio"
+    assert (reach["level"], reach["message"]) == ("ok" if upgrades else "fail", f"{where} {told}")
+
+
 async def test_a_stranger_with_a_probe_sees_the_usual_refusal(tmp_path: Path) -> None:
     async with twilio_with() as twilio, aiohttp.ClientSession() as session:
         section = twilio_section(twilio)

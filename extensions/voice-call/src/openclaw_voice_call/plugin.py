@@ -124,7 +124,7 @@ class VoiceCall:
         api, folder = self._api, self._api.state_dir / FOLDER_NAME
         if self._wanted is not None:
             folder = journal_folder(self._wanted.config, api.state_dir)
-        return Ground(api.config, api.environ, True, folder, api.clock.wall, self)
+        return Ground(api.config, api.host_config, api.environ, True, folder, api.clock.wall, self)
 
     async def start(self) -> None:
         if self._wanted is not None:

@@ -30,7 +30,7 @@ from openclaw_voice_call.config.model import VoiceCallConfig
 from openclaw_voice_call.conversation.responder import Responder
 from openclaw_voice_call.credentials import Credentials
 from openclaw_voice_call.exposure.choose import choose_exposure
-from openclaw_voice_call.exposure.urls import local_origin
+from openclaw_voice_call.exposure.urls import local_origin, plan_urls
 from openclaw_voice_call.interfaces.carrier import InboundOffer
 from openclaw_voice_call.interfaces.exposure import ExposureNews, ExposureState
 from openclaw_voice_call.interfaces.links import CallLinks
@@ -67,12 +67,15 @@ class VoiceCallRuntime:
         manager: CallManager,
         server: WebhookServer,
         webhook_url: str,
+        stream_url: str | None,
         probes: ProbeBook,
         closing: AsyncExitStack,
     ) -> None:
         self.service = service
         self.webhook_url = webhook_url
         """The public one."""
+        self.stream_url = stream_url
+        """The public one; None without live audio."""
         self.probes = probes
         self._manager = manager
         self._server = server
@@ -218,8 +221,9 @@ class VoiceCallRuntime:
             api.log.info("Webhook server listening on %s", local_webhook_url())
             # Without a fixed port, only the mock carrier can be served, which calls this machine.
             fixed = config.serve.port or config.public_url
-            webhook_url = urls.webhook if fixed else local_webhook_url()
-            api.log.info("Webhook URL: %s", webhook_url)
+            if not fixed:
+                urls = plan_urls(local_webhook_url(), config)
+            api.log.info("Webhook URL: %s", urls.webhook)
             service = CallService(
                 manager=manager,
                 store=store,
@@ -234,7 +238,8 @@ class VoiceCallRuntime:
             )
             stack.callback(api.tasks.spawn("old recordings", deleting).cancel)
             api.log.info("Runtime initialized")
-            return cls(service, manager, server, webhook_url, probes, stack.pop_all())
+            stream_url = None if door is None else urls.stream
+            return cls(service, manager, server, urls.webhook, stream_url, probes, stack.pop_all())
 
     def adopt(self, config: VoiceCallConfig) -> None:
         """Let new calls begin with what this section says of calls; the rest of it is built in."""

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from openclaw_voice_call.call.opening import InboundPolicy
+from openclaw_voice_call.call.phone import normalise
 from openclaw_voice_call.config.base import BASE_PATH
 from openclaw_voice_call.config.model import VoiceCallConfig
 
 
 def inactive(config: VoiceCallConfig) -> tuple[str, ...]:
-    """Settings that are checked and have no effect yet, one line each."""
+    """Settings that are checked and have no effect, one line each."""
     return tuple(f"{BASE_PATH}.{line}" for line in _inactive(config))
 
 
@@ -18,15 +19,8 @@ def risks(config: VoiceCallConfig) -> tuple[str, ...]:
 
 
 def _inactive(config: VoiceCallConfig) -> Iterator[str]:
-    if config.streaming.enabled:
-        yield (
-            "streaming.enabled: live audio is not active yet; calls use the carrier's own voice "
-            "and speech recognition"
-        )
     if "stt" in config.model_fields_set:
-        yield "stt: not active yet; the carrier recognises speech"
-    if config.tts.model_fields_set:
-        yield "tts: not active yet; the carrier's own voice speaks"
+        yield "stt: has no effect; who recognises speech on live calls stands in streaming"
 
 
 def _risks(config: VoiceCallConfig) -> Iterator[str]:
@@ -46,3 +40,6 @@ def _risks(config: VoiceCallConfig) -> Iterator[str]:
         yield "inboundPolicy: open lets everybody who knows the number talk to the agent"
     elif config.inbound_policy is InboundPolicy.ALLOWLIST and not config.allow_from:
         yield f"allowFrom: empty, so the policy {config.inbound_policy} admits nobody"
+    for at, number in enumerate(config.allow_from):
+        if normalise(number) is None:
+            yield f"allowFrom[{at}]: no phone number can look like this, so it admits nobody"

@@ -68,8 +68,9 @@ More of them, each complete, are in [`examples/`](../examples).
   the first one fails, until it has rested: 30 s at first, 5 minutes at most. `tts` is merged key by
   key over the host's `messages.tts` and `tts`, older and newer shape alike. Microsoft's voices
   (`edge`) give MP3 only, which telephone lines do not carry; they are skipped with a warning.
-- **Not active yet** in this version, checked in full and said at start: `streaming.enabled`,
-  `stt` and `tts`.
+- **Without live audio** (`streaming.enabled: false`, or nobody who could hear or speak on it) the
+  carrier recognises speech and speaks, with a voice of its own that is like the one in `tts`.
+- **`stt`** is checked and has no effect: it is for files that carry it on.
 """
 
 ENVIRONMENT: Final = f"""\

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -12,7 +12,7 @@ from openclaw_voice_call.config.base import BASE_PATH
 from openclaw_voice_call.config.model import VoiceCallConfig
 from openclaw_voice_call.config.notices import inactive, risks
 from openclaw_voice_call.config.parse import ParsedConfig
-from openclaw_voice_call.credentials import Credentials, missing_credentials
+from openclaw_voice_call.credentials import missing_credentials
 from openclaw_voice_call.errors import CarrierError, CarrierRefused
 from openclaw_voice_call.exposure import checks as exposure
 from openclaw_voice_call.interfaces.carrier_setup import differing
@@ -31,8 +31,7 @@ SKEW_FAIL_S: Final = 240.0
 """Where a carrier signs the time, what seems to be signed more than 300 s ago is refused."""
 EXPIRY_WARN_S: Final = 14 * 86_400.0
 _WITH_POINTS_OF_THEIR_OWN: Final = tuple(
-    f"{BASE_PATH}.{name}:"
-    for name in ("skipSignatureVerification", "inboundPolicy", "allowFrom", "streaming.enabled")
+    f"{BASE_PATH}.{name}:" for name in ("skipSignatureVerification", "inboundPolicy", "allowFrom")
 )
 START: Final = "Start it with: openclaw gateway run"
 APPLY: Final = "Point it here with: openclaw voicecall setup --apply"
@@ -202,7 +201,7 @@ def reachable(result: ProbeResult | None, webhook_url: str | None) -> Iterator[C
         yield warn("webhook-reach", "not tried: no gateway with this plugin is running", START)
         return
     match result.reached:
-        case Reached.OURSELVES:
+        case Reached.OURSELVES | Reached.NO_UPGRADE:
             yield ok("webhook-reach", f"{where} reaches this gateway")
         case Reached.ANOTHER:
             yield fail(
@@ -287,32 +286,6 @@ def agent(asked: bool, reason: str | None, config: VoiceCallConfig) -> Iterator[
 
 def mode(config: VoiceCallConfig) -> Iterator[Check]:
     yield ok("mode", f"a call that names no mode is a {config.outbound.default_mode} call")
-
-
-def speech(config: VoiceCallConfig, credentials: Credentials | None) -> Iterator[Check]:
-    """Live audio has keys of its own; without it the carrier speaks and listens."""
-    if not config.streaming.enabled:
-        yield ok("speech", "the carrier speaks and listens; no speech keys are needed")
-        return
-    keys = () if credentials is None else _vendor_keys(credentials)
-    yield warn(
-        "speech",
-        f"live audio is not active yet; keys found: {', '.join(keys) or 'none'}",
-        "Calls use the carrier's own voice and speech recognition meanwhile.",
-    )
-
-
-def _vendor_keys(credentials: Credentials) -> Sequence[str]:
-    vendors = credentials.vendors
-    return [
-        name
-        for name, key in (
-            ("OpenAI", vendors.openai_stt or vendors.openai_tts),
-            ("ElevenLabs", vendors.elevenlabs),
-            ("Deepgram", vendors.deepgram),
-        )
-        if key is not None
-    ]
 
 
 def port(found: Port) -> Iterator[Check]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shutil
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,8 +25,14 @@ from openclaw_voice_call.credentials import Credentials, resolve_credentials
 from openclaw_voice_call.errors import CarrierError, NotConfigured, NotReady, StoreError
 from openclaw_voice_call.exposure.urls import local_origin, plan_urls
 from openclaw_voice_call.interfaces.carrier_setup import AccountReport, CarrierSetupDoor, Routing
-from openclaw_voice_call.setup import checks
-from openclaw_voice_call.setup.findings import AccountFindings, Certificate, Port, ProbeResult
+from openclaw_voice_call.setup import checks, live_checks
+from openclaw_voice_call.setup.findings import (
+    AccountFindings,
+    Certificate,
+    Port,
+    ProbeResult,
+    SpeechFindings,
+)
 from openclaw_voice_call.setup.look import (
     look_at_certificate,
     look_at_folder,
@@ -34,6 +41,8 @@ from openclaw_voice_call.setup.look import (
 )
 from openclaw_voice_call.setup.probe import ProbeBook
 from openclaw_voice_call.setup.report import Check, fail, warn
+from openclaw_voice_call.speech.registry import recogniser_problem
+from openclaw_voice_call.speech.voices import resolve_voice
 from openclaw_voice_call.store.pairings import PairingFile
 
 NONCE_BYTES = 24
@@ -47,6 +56,11 @@ class RunningPlugin(Protocol):
 
     @property
     def webhook_port(self) -> int: ...
+
+    @property
+    def stream_url(self) -> str | None:
+        """The public one; None without live audio."""
+        ...
 
     @property
     def probes(self) -> ProbeBook: ...
@@ -74,6 +88,8 @@ class Ground:
 
     section: Mapping[str, object] = field(repr=False)
     """The plugin's section, not validated."""
+    host_config: Mapping[str, object] = field(repr=False)
+    """The whole configuration, which also says who speaks."""
     environ: Mapping[str, str] = field(repr=False)
     enabled: bool
     """Whether the plugin's entry is switched on."""
@@ -121,18 +137,22 @@ class SetupDesk:
         return [*found, *checks.folder(await asyncio.to_thread(look_at_folder, ground.folder))]
 
     async def _inspect(self, config: VoiceCallConfig, offline: bool) -> Sequence[Check]:
-        ground, url = self._ground, self.webhook_url(config)
+        ground = self._ground
+        url, stream_url = self.webhook_url(config), self._stream_url(config)
         found = list(checks.provider(config, ground.environ))
         credentials = _credentials(config, ground.environ)
         account: AccountFindings | None = None
         probe: ProbeResult | None = None
+        stream_probe: ProbeResult | None = None
         certificate: Certificate | None = None
         if not offline:
             async with _session() as session, asyncio.TaskGroup() as group:
                 asking = group.create_task(self._account(config, credentials, url, session))
                 probing = group.create_task(self._probe(url, session))
+                trying = group.create_task(self._stream_probe(session))
                 looking = group.create_task(_certificate(url))
             account, probe, certificate = asking.result(), probing.result(), looking.result()
+            stream_probe = trying.result()
         name = config.provider or "the carrier"
         if account is not None:
             found += checks.account(account, name)
@@ -149,7 +169,10 @@ class SetupDesk:
         found += await self._inbound(config)
         found += self._agent(config)
         found += checks.mode(config)
-        found += checks.speech(config, credentials)
+        found += live_checks.speech(self._speech(config))
+        found += live_checks.exposed(config, stream_url)
+        if not offline:
+            found += live_checks.reachable(stream_probe, stream_url)
         found += checks.port(await self._port(config))
         return found
 
@@ -163,6 +186,16 @@ class SetupDesk:
         if config.provider == "mock":
             return local_origin(config.serve.bind, config.serve.port) + config.serve.path
         return None
+
+    def _stream_url(self, config: VoiceCallConfig) -> str | None:
+        """The public one; None when live audio is off, or only a gateway that runs would know."""
+        if not config.streaming.enabled:
+            return None
+        running = self._ground.running
+        if running is not None and running.stream_url is not None:
+            return running.stream_url
+        webhook = self.webhook_url(config)
+        return None if webhook is None else plan_urls(webhook, config).stream
 
     @asynccontextmanager
     async def administration(self) -> AsyncGenerator[Administration]:
@@ -206,6 +239,25 @@ class SetupDesk:
             return None
         probe = running.probes.open(secrets.token_urlsafe(NONCE_BYTES), self._ground.wall())
         return await send_probe(url, probe, session)
+
+    async def _stream_probe(self, session: aiohttp.ClientSession) -> ProbeResult | None:
+        running = self._ground.running
+        return None if running is None else await self._probe(running.stream_url, session)
+
+    def _speech(self, config: VoiceCallConfig) -> SpeechFindings | None:
+        if not config.streaming.enabled:
+            return None
+        ground = self._ground
+        voices = resolve_voice(
+            config.tts, ground.host_config, ground.environ, find_program=shutil.which
+        )
+        return SpeechFindings(
+            config.streaming.recogniser,
+            recogniser_problem(config, ground.environ),
+            [voice.name for voice in voices.makers],
+            voices.problem,
+            voices.warnings,
+        )
 
     async def _inbound(self, config: VoiceCallConfig) -> Sequence[Check]:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ class Reached(Enum):
     ANOTHER = "somebody else"
     REDIRECT = "a redirect"
     NOBODY = "nobody"
+    NO_UPGRADE = "this gateway, and not as a websocket"
 
 
 class ProbeResult(NamedTuple):
@@ -23,6 +25,17 @@ class ProbeResult(NamedTuple):
 
     reached: Reached
     detail: str = ""
+
+
+class SpeechFindings(NamedTuple):
+    """Who would hear and speak on live calls."""
+
+    recogniser: str
+    recogniser_problem: str | None
+    voices: Sequence[str]
+    """The one that speaks first, and those that stand in for it."""
+    voice_problem: str | None
+    voice_warnings: Sequence[str] = ()
 
 
 class Certificate(NamedTuple):

@@ -7,6 +7,7 @@ import os
 import socket
 import ssl
 import tempfile
+from base64 import b64encode
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -19,16 +20,27 @@ from openclaw_voice_call.setup.probe import HEADER, Probe, proves
 PROBE_S: Final = 10.0
 TLS_S: Final = 5.0
 _ANSWER_BYTES: Final = 1024
+_UPGRADE: Final = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": b64encode(bytes(16)).decode(),
+}
 
 
 async def send_probe(
     url: str, probe: Probe, session: aiohttp.ClientSession, timeout_s: float = PROBE_S
 ) -> ProbeResult:
-    """POST to the public webhook URL, as the carrier does, and see who answers."""
+    """POST to the public webhook URL, as the carrier does, and see who answers.
+
+    A ws:// or wss:// URL is asked for a websocket, which is refused: the answer tells enough.
+    """
+    stream = urlsplit(url).scheme in ("ws", "wss")
     try:
-        async with session.post(
+        async with session.request(
+            "GET" if stream else "POST",
             url,
-            headers={HEADER: probe.header},
+            headers={HEADER: probe.header, **(_UPGRADE if stream else {})},
             timeout=aiohttp.ClientTimeout(total=timeout_s),
             allow_redirects=False,
         ) as response:
@@ -37,6 +49,8 @@ async def send_probe(
             body = await _beginning(response)
             if response.status == 200 and proves(probe, body):
                 return ProbeResult(Reached.OURSELVES)
+            if response.status == 426 and proves(probe, body):
+                return ProbeResult(Reached.NO_UPGRADE)
             return ProbeResult(Reached.ANOTHER, f"HTTP {response.status}")
     except TimeoutError:
         return ProbeResult(Reached.NOBODY, f"no answer within {timeout_s:g} s")

@@ -239,7 +239,9 @@ def _methods_here(ctx: click.Context) -> Ask:
 
     found = plugin_section(ctx, PLUGIN)
     folder = journal_path(ctx).parent
-    ground = Ground(found.config, found.environ, found.enabled, folder, time.time)
+    ground = Ground(
+        found.config, found.host_config, found.environ, found.enabled, folder, time.time
+    )
     methods = SetupMethods(lambda: ground)
     by_name = {
         "setup": methods.setup,

@@ -22,7 +22,7 @@ from openclaw_voice_call.webhook.sockets import (
     Sockets,
     affordable,
 )
-from openclaw_voice_call.webhook.streams import StreamDoor
+from openclaw_voice_call.webhook.streams import StreamDoor, asks_for_upgrade
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +130,7 @@ class WebhookServer:
         address = request.remote or ""
         proof = self._proof(request)
         if proof is not None:
-            return _response(WebhookReply(200, body=proof.encode()))
+            return proof
         if self._streams is not None and self._streams.serves(request.raw_path):
             return await self._streams.handle(request, connection)
         try:
@@ -168,15 +168,25 @@ class WebhookServer:
         finally:
             leave()
 
-    def _proof(self, request: web.BaseRequest) -> str | None:
-        """What shows the sender of a probe that it has found itself.
+    def _proof(self, request: web.BaseRequest) -> web.Response | None:
+        """What shows the sender of a probe that it has found itself, at the webhook's path or the
+        streams'. There it is 426 when something on the way took the upgrade off.
 
         A request without a good probe goes the way of all others: strangers learn nothing here.
         """
         probe = request.headers.get(HEADER)
-        if probe is None or request.raw_path.partition("?")[0] != self._path:
+        if probe is None:
             return None
-        return self._prove(probe)
+        at_streams = self._streams is not None and self._streams.serves(request.raw_path)
+        if not at_streams and request.raw_path.partition("?")[0] != self._path:
+            return None
+        proof = self._prove(probe)
+        if proof is None:
+            return None
+        status = 426 if at_streams and not asks_for_upgrade(request) else 200
+        response = _response(WebhookReply(status, body=proof.encode()))
+        response.force_close()
+        return response
 
     def _check_head(self, request: web.BaseRequest) -> None:
         """All that can be refused before a byte of the body is read."""

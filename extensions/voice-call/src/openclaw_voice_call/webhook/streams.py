@@ -251,10 +251,15 @@ def _format(start: StreamStart) -> str:
     return f"the carrier sends {start.encoding[:30]!r} at {start.sample_rate} Hz"
 
 
+def asks_for_upgrade(request: web.BaseRequest) -> bool:
+    """Whether the request asks for a websocket."""
+    connection = ",".join(request.headers.getall("Connection", []))
+    return websocket.is_upgrade(request.headers.get("Upgrade", ""), connection)
+
+
 def _accept(request: web.BaseRequest) -> str:
     headers = request.headers
-    connection = ",".join(headers.getall("Connection", []))
-    if not websocket.is_upgrade(headers.get("Upgrade", ""), connection):
+    if not asks_for_upgrade(request):
         raise _Turned(426, "no-upgrade")
     version, key = headers.get("Sec-WebSocket-Version", ""), headers.get("Sec-WebSocket-Key", "")
     accept = websocket.accept(version, key)
