@@ -78,7 +78,8 @@ async def test_webhook_and_stream_are_exposed_and_withdrawn(shell: Shell) -> Non
         0,
         {"ok": True, "mode": "funnel", "path": "/voice/webhook", **PUBLIC},
     )
-    assert "publicUrl to https://box.tail1234.ts.net/voice/webhook" in err
+    url = "https://box.tail1234.ts.net/voice/webhook"
+    assert f"openclaw config set plugins.entries.voice-call.config.publicUrl {url}" in err
     assert shell.programs.routes == {PLACE: BOTH}
     assert shell.programs.funnel == {PLACE: True}
 
@@ -150,12 +151,22 @@ async def test_unsigned_webhooks_in_public_are_warned_about_here_too(shell: Shel
     assert "warning: DANGER: skipSignatureVerification is on" in err
 
 
-async def test_withdrawing_what_the_gateway_keeps_open_is_warned_about(shell: Shell) -> None:
-    shell.configure(tailscale={"mode": "funnel"})
+@pytest.mark.parametrize(
+    ("section", "setting"),
+    [
+        ({"tailscale": {"mode": "funnel"}}, "tailscale.mode off"),
+        ({"tunnel": {"provider": "tailscale-serve"}}, "tunnel.provider none"),
+    ],
+)
+async def test_withdrawing_what_the_gateway_keeps_open_is_warned_about(
+    shell: Shell, section: dict[str, object], setting: str
+) -> None:
+    shell.configure(**section)
     shell.programs.tailscale()
     code, _, err = await shell.expose("--mode", "off")
     assert code == 0
     assert "a running gateway opens it again" in err
+    assert f"openclaw config set plugins.entries.voice-call.config.{setting}\n" in err
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,8 @@ def expose(
     print_json(shown)
     if mode != "off" and shown["publicUrl"] != config.public_url:
         where = "plugins.entries.voice-call.config.publicUrl"
-        click.echo(f"set {where} to {shown['publicUrl']} and restart the gateway", err=True)
+        told = f"have calls use it with: openclaw config set {where} {shown['publicUrl']}"
+        click.echo(told, err=True)
 
 
 class _NotPublished(Exception):
@@ -152,8 +153,10 @@ def _warn(config: VoiceCallConfig, mode: str) -> None:
         )
     tunnel = chosen_tunnel(config)
     if mode == "off" and tunnel is not None and tunnel.startswith("tailscale"):
+        by_tunnel = config.tunnel.provider != "none"
+        setting = "tunnel.provider none" if by_tunnel else "tailscale.mode off"
         click.echo(
             "warning: a running gateway opens it again, because the configuration says so; "
-            "set tailscale.mode to off and restart the gateway",
+            f"change that with: openclaw config set plugins.entries.voice-call.config.{setting}",
             err=True,
         )
