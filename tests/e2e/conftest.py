@@ -26,6 +26,7 @@ from tests.secrecy import secret
 OUR_NUMBER = "+15550001234"
 CALLEE = "+15550005678"
 PUBLIC_ORIGIN = "https://voice.example.com"
+STREAM_PATH = "/voice/stream"
 MODEL_KEY = secret("model")
 SECRETS = (ACCOUNT_SID, AUTH_TOKEN, GATEWAY_TOKEN, MODEL_KEY)
 """None of these may be written anywhere but into the configuration (F81)."""
@@ -86,7 +87,7 @@ class StartSetup(Protocol):
     host: further top-level sections.
     environ: further variables of the gateway's environment.
     twilio: changes to the emulator's settings.
-    public_url: what Twilio calls; it is mapped to the webhook server.
+    public_url: what Twilio calls; it is mapped to the webhook server, and so are media streams.
     start: whether to start the gateway.
     """
 
@@ -133,7 +134,10 @@ async def setup(tmp_path: Path) -> AsyncGenerator[StartSetup]:
                     OUR_NUMBER: Number(public_url, status_callback=f"{public_url}?type=status")
                 },
                 people=people or {},
-                origins={public_url: f"http://127.0.0.1:{port}{WEBHOOK_PATH}"},
+                origins={
+                    public_url: f"http://127.0.0.1:{port}{WEBHOOK_PATH}",
+                    PUBLIC_ORIGIN + STREAM_PATH: f"http://127.0.0.1:{port}{STREAM_PATH}",
+                },
                 proxy_headers=proxy_headers or {},
                 speed=speed,
                 retry_gap=retry_gap,

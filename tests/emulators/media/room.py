@@ -93,13 +93,15 @@ class MediaRoom:
         self,
         url: str,
         messages: Sequence[str | bytes] = (),
-        headers: Mapping[str, str] | None = None,
+        *,
+        enough: Callable[[str], bool] = lambda _: False,
         within: float = 10.0,
     ) -> Knock:
-        """Open a socket at a public URL as anybody can, and see what becomes of it."""
-        way = self._way(url, headers or {})
+        """Open a socket at a public URL as anybody can, send these messages, and see what becomes
+        of it; a message that is `enough` ends it."""
+        way = self._way(url, {})
         assert way is not None, f"no origin is known for {url}"
-        return await knock(way, messages, within)
+        return await knock(way, messages, enough, within)
 
     async def _open_twin(
         self, stream: MediaStream, way: Way | None, opening: Sequence[str]

@@ -72,8 +72,14 @@ class Way:
         )
 
 
-async def knock(way: Way, messages: Sequence[str | bytes] = (), within: float = 10.0) -> Knock:
-    """Open a socket, send these messages, and wait for the gateway to close it.
+async def knock(
+    way: Way,
+    messages: Sequence[str | bytes] = (),
+    enough: Callable[[str], bool] = lambda _: False,
+    within: float = 10.0,
+) -> Knock:
+    """Open a socket, send these messages, and wait for the gateway to close it, or for a message
+    of its that is `enough`.
 
     Raises:
         TimeoutError: it did not within this many real seconds.
@@ -86,6 +92,8 @@ async def knock(way: Way, messages: Sequence[str | bytes] = (), within: float = 
                     await socket.send(message)
                 async for message in socket:
                     found.received.append(str(message))
+                    if enough(found.received[-1]):
+                        await socket.close()
             except ConnectionClosed:
                 pass
             found.code = socket.close_code
