@@ -22,6 +22,10 @@ from openclaw_voice_call.config.schema import (
     is_array,
     is_object,
 )
+from openclaw_voice_call.credentials import missing_credentials
+from openclaw_voice_call.exposure.checks import exposure_problems
+from openclaw_voice_call.speech.registry import recogniser_problem
+from openclaw_voice_call.speech.voices import resolve_voice
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.json5"))
 SCHEMA = config_schema()
@@ -45,8 +49,8 @@ def fits(value: object) -> bool:
 
 
 def section_of(path: Path) -> Schema:
-    """The plugin's section of a configuration file."""
-    found: object = pyjson5.decode(path.read_text(encoding="utf-8"))
+    """The plugin's section of a configuration file, with variables filled in."""
+    found: object = pyjson5.decode(re.sub(r"\$\{\w+\}", "x", path.read_text(encoding="utf-8")))
     for key in ("plugins", "entries", "voice-call", "config"):
         assert is_object(found)
         found = found[key]
@@ -120,20 +124,30 @@ def test_keys_that_come_later_are_on_the_page_and_are_not_keys() -> None:
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_examples_are_complete_and_valid(path: Path) -> None:
     section = section_of(path)
-    environ = {"TWILIO_ACCOUNT_SID": "AC1", "TWILIO_AUTH_TOKEN": "t"}
+    environ = dict.fromkeys(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", path.read_text()), "x")
     parsed = parse_config(section, environ)
     assert parsed.problems == ()
     assert parsed.warnings == ()
-    assert parsed.config is not None
-    assert inactive(parsed.config) == ()
-    assert risks(parsed.config) == ()
+    config = parsed.config
+    assert config is not None
+    assert inactive(config) == ()
+    assert risks(config) == ()
+    assert missing_credentials(config, environ) == ()
+    assert exposure_problems(config) == ()
+    assert config.streaming.enabled == path.stem.endswith("-live")
+    if config.streaming.enabled:
+        assert recogniser_problem(config, environ) is None
+        voices = resolve_voice(config.tts, {}, environ, find_program=lambda _: None)
+        assert voices.makers[0].name == config.tts.provider
+        assert voices.warnings == ()
     assert fits(section)
 
 
-def test_there_is_an_example_for_each_carrier() -> None:
+def test_there_is_an_example_for_each_carrier_and_way_to_use_it() -> None:
     names = {path.stem: section_of(path)["provider"] for path in EXAMPLES}
-    assert names.items() >= {f"{name}-conversation": name for name in CARRIERS}.items()
-    assert names.items() >= {f"{name}-notify": name for name in ("mock", "twilio")}.items()
+    assert names == {
+        f"{name}-{way}": name for name in CARRIERS for way in ("notify", "conversation", "live")
+    }
 
 
 def test_the_schema_is_one_that_every_validator_reads() -> None:
