@@ -6,11 +6,19 @@ import msgspec
 import pytest
 
 from openclaw_voice_call.call import events as ev
-from openclaw_voice_call.call.facts import Interrupted, PathChanged, Said, TurnMeasured
+from openclaw_voice_call.call.facts import (
+    Interrupted,
+    PathChanged,
+    Recorded,
+    RecordingLost,
+    Said,
+    TurnMeasured,
+)
 from openclaw_voice_call.call.instruct import Play, Stale, instruct
 from openclaw_voice_call.call.live import SAY_AGAIN, STILL_THERE, STREAM_GRACE_S, STREAMS_LIMIT
 from openclaw_voice_call.call.record import MediaStream
 from openclaw_voice_call.call.script import ConnectStream, Digits, Listen, Say, StepRef
+from openclaw_voice_call.call.snapshot import snapshot
 from openclaw_voice_call.call.types import EndReason, Mode, TurnTimes, VoicePathKind
 from tests.voice_call.call.playbook import LEG, Playbook
 
@@ -200,9 +208,7 @@ def test_an_interruption_by_a_noise_costs_nobody_a_word() -> None:
         played(play, seconds)
     assert play.state == "listening"
     assert play.record.exchange is not None
-    assert play.record.exchange.heard == (
-        "Once upon a time. There was a fox. It was red. The end."
-    )
+    assert play.record.exchange.heard == ("Once upon a time. There was a fox. It was red. The end.")
 
 
 @pytest.mark.scenario("F32")
@@ -303,6 +309,27 @@ def test_the_stages_of_a_turn_are_kept() -> None:
     (fact,) = play.of(TurnMeasured)
     assert isinstance(fact, TurnMeasured)
     assert fact.times.first_frame_ms == 740
+
+
+def test_a_recording_is_known_until_the_call_is_over() -> None:
+    play = listening()
+    for _ in range(2):
+        play.at(3.0, ev.RecordingBegan("call.wav"))
+    play.at(4.0, ev.RecordingBegan("call-2.wav"))
+    for detail in ("the disk is full", "too slow"):
+        play.at(5.0, ev.RecordingFailed(detail))
+    play.at(6.0, ev.LineEnded(EndReason.HANGUP_USER))
+    play.at(7.0, ev.RecordingBegan("call-3.wav"))
+    play.at(7.0, ev.RecordingFailed("too late"))
+    assert play.record.recordings == ("call.wav", "call-2.wav")
+    assert play.of(Recorded) == [Recorded("call.wav"), Recorded("call-2.wav")]
+    assert play.of(RecordingLost) == [RecordingLost("the disk is full")]
+    metadata = snapshot(play.record, ())["metadata"]
+    assert metadata["recordings"] == ["call.wav", "call-2.wav"]
+    assert metadata["recordingProblem"] == "the disk is full"
+    assert not {"recordings", "recordingProblem"} & set(
+        snapshot(listening().record, ())["metadata"]
+    )
 
 
 def test_a_notice_is_live_as_well_and_hangs_up_after_its_end() -> None:

@@ -36,6 +36,13 @@ def test_what_has_no_effect_is_said() -> None:
     assert dangers == ()
 
 
+def test_recording_without_live_audio_is_said() -> None:
+    recording = {"recording": {"enabled": True}}
+    assert said({**recording, "streaming": {"enabled": True}}) == ((), ())
+    (text,), _ = said(recording)
+    assert text.startswith(f"{BASE}.recording.enabled: has no effect; only live audio is recorded")
+
+
 @pytest.mark.parametrize(
     ("raw", "line"),
     [

@@ -384,6 +384,20 @@ async def test_taps_hear_both_sides_in_the_time_of_the_caller() -> None:
     assert [mulaw for _, mulaw in tape.heard] == stream.listener.frames
 
 
+async def test_a_tap_knows_that_the_end_of_the_stream_was_the_end_of_our_words() -> None:
+    stream = Stream()
+    tape = Tape()
+    stream.session.add_tap(tape)
+    stream.say(1, "One two three four.", noise(1_000))
+    await stream.run(0.5)
+    stream.session.closed()
+    stream.session.close()
+    last, mulaw = tape.said[-1]
+    assert tape.cuts == [stream.clock.monotonic()]
+    assert last < tape.cuts[0] + 0.141
+    assert last + len(mulaw) / 8000 > tape.cuts[0], "sent, and never heard"
+
+
 # --- the end --------------------------------------------------------------------------------------
 
 

@@ -80,6 +80,9 @@ def test_a_text_is_trimmed_storable_and_never_empty(params: dict[str, object], n
             Placement("+15551112222", "Hi", Mode.NOTIFY),
         ),
         ({"message": "Hi", "mode": "weird", "extra": 1}, Placement(None, "Hi", None)),
+        ({"message": "Hi", "record": True}, Placement(None, "Hi", None, record_audio=True)),
+        ({"message": "Hi", "record": False}, Placement(None, "Hi", None, record_audio=False)),
+        ({"message": "Hi", "record": "no"}, Placement(None, "Hi", None)),
         ({"message": "Hi", "to": 15551112222, "mode": None}, Placement(None, "Hi", None)),
     ],
 )

@@ -21,6 +21,11 @@ def risks(config: VoiceCallConfig) -> tuple[str, ...]:
 def _inactive(config: VoiceCallConfig) -> Iterator[str]:
     if "stt" in config.model_fields_set:
         yield "stt: has no effect; who recognises speech on live calls stands in streaming"
+    if config.recording.enabled and not config.streaming.enabled:
+        yield (
+            "recording.enabled: has no effect; only live audio is recorded, so set "
+            "streaming.enabled too"
+        )
 
 
 def _risks(config: VoiceCallConfig) -> Iterator[str]:
