@@ -95,13 +95,16 @@ def test_a_stall_of_the_network_leaves_nothing() -> None:
 
 
 def test_a_stall_at_the_beginning_moves_the_beginning() -> None:
+    """The frames that came at once were spoken before, so ours comes after them."""
     tape = Tape()
-    tape.said(BEGIN, frame(201))
     for number in range(1, 51):
         tape.heard(BEGIN + FRAME_S * max(number, 25), frame(number))
+        if number == 1:
+            tape.said(BEGIN + 0.6, frame(201))
+    tape.said(BEGIN + 0.8, frame(202))
     left, right = tape.end()
     assert left == b"".join(map(frame, range(1, 51)))
-    assert right == frame(201) + silence(980)
+    assert right == silence(600) + frame(201) + silence(180) + frame(202) + silence(180)
 
 
 def test_a_long_call_is_given_out_as_it_goes() -> None:

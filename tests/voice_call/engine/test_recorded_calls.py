@@ -29,6 +29,8 @@ from openclaw_voice_call.call.facts import (
     TurnMeasured,
 )
 from openclaw_voice_call.call.types import CallId, Direction, Mode
+from openclaw_voice_call.config.live import built_in_changes, call_settings
+from openclaw_voice_call.config.parse import parse_config
 from openclaw_voice_call.errors import InvalidRequest
 from openclaw_voice_call.live_audio import DELETE_EVERY_S, delete_old_recordings
 from openclaw_voice_call.store.reader import open_reader
@@ -177,6 +179,22 @@ async def test_nothing_is_recorded_unless_it_is_asked_for(tmp_path: Path) -> Non
             recorded = [each.call_id for each in recordings(tmp_path).all()]
             assert recorded == ([placed.call_id] if record_audio else [])
             assert ("recordings" in ended["metadata"]) is (record_audio is True)
+
+
+def test_a_change_of_the_configuration_reaches_the_next_call() -> None:
+    sections = [
+        {"streaming": {"enabled": True}, "recording": {"enabled": on, "retentionDays": days}}
+        for on, days in ((False, 30), (True, 7))
+    ]
+    off, on = (parse_config(section, {}).config for section in sections)
+    assert off is not None
+    assert on is not None
+    assert built_in_changes(off, on) == ()
+    recorded = [
+        call_settings(config, CallId("call-1"), Mode.NOTIFY, ANN, live=live).record_audio
+        for config, live in ((off, True), (on, True), (on, False))
+    ]
+    assert recorded == [False, True, False]
 
 
 async def test_a_call_that_cannot_be_recorded_is_not_placed(tmp_path: Path) -> None:

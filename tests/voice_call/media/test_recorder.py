@@ -74,7 +74,7 @@ def test_a_call_without_audio_makes_no_file() -> None:
     recorder = Recorder(file)
     recorder.cleared(50.0)
     recorder.close()
-    assert (file.begun, file.left, file.closed) == (0, b"", 1)
+    assert (file.begun, file.left, file.closed) == (0, b"", 0)
 
 
 def test_a_file_that_is_given_up_is_left_alone() -> None:

@@ -55,7 +55,7 @@ class Recorder:
     def close(self) -> None:
         """Write what is left. Nothing is recorded afterwards."""
         file, self._file = self._file, None
-        if file is None:
+        if file is None or not self._begun:
             return
         rest = self._legs.rest()
         if rest is not None:
