@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from aiohttp import web
 from telnyx.lib.webhook_verification import verify_webhook_signature
+from websockets.asyncio.server import ServerConnection, serve
 
 from tests.emulators.faults import Delay, Drop, Fail, Postpone, Repeat
 from tests.emulators.telnyx import (
@@ -69,7 +70,7 @@ class Gateway:
         async with asyncio.timeout(5):
             while True:
                 for event in self.events:
-                    if event.data.event_type == f"call.{event_type}":
+                    if event.data.event_type.removeprefix("call.") == event_type:
                         return event.data
                 self.news.clear()
                 await self.news.wait()
@@ -238,6 +239,40 @@ async def test_what_is_not_documented_is_refused_and_no_violation() -> None:
         assert await here.command(call, "transcription_stop") == "10015"
         assert await here.command(call, "streaming_stop") == "90048"
         assert here.telnyx.violations == []
+
+
+async def test_a_stream_that_cannot_be_opened_is_told_of() -> None:
+    async with world() as here:
+        call = await here.answered()
+        url = "wss://voice.example.com/stream/pass"
+        assert await here.command(call, "streaming_start", stream_url=url) == "ok"
+        failed = await here.gateway.told("streaming.failed")
+        assert failed.payload["failure_reason"] == "connection_failed"
+        assert failed.payload["stream_params"] == {"stream_url": url, "track": "inbound_track"}
+        assert await here.command(call, "streaming_stop") == "90048"
+
+
+async def test_a_stream_is_told_of_from_its_start_to_its_end() -> None:
+    async with world() as here, serve(until_closed, "127.0.0.1", 0) as sockets:
+        port = next(iter(sockets.sockets)).getsockname()[1]
+        here.telnyx.origins["https://voice.example.com"] = f"http://127.0.0.1:{port}"
+        call = await here.answered()
+        order = {"stream_url": "wss://voice.example.com/stream/pass"}
+        assert await here.command(call, "streaming_start", **order) == "ok"
+        started = await here.gateway.told("streaming.started")
+        assert started.payload["stream_url"] == order["stream_url"]
+        assert await here.command(call, "streaming_start", **order) == "90045"
+        stream = await here.telnyx.media.wait_open(call.control_id)
+        stream.press("7")
+        assert (await here.gateway.told("dtmf.received")).payload["digit"] == "7"
+        assert await here.command(call, "streaming_stop") == "ok"
+        stopped = await here.gateway.told("streaming.stopped")
+        assert stopped.payload["stream_url"] == order["stream_url"]
+        assert stream.ended_by == "company"
+
+
+async def until_closed(socket: ServerConnection) -> None:
+    await socket.wait_closed()
 
 
 async def test_a_command_id_has_one_effect_on_its_leg() -> None:

@@ -10,13 +10,13 @@ the choice is stated in a comment.
 """
 
 from tests.emulators.people import HangsUp, Heard, Person, Reply
+from tests.emulators.telnyx.account import Application
 from tests.emulators.telnyx.calls import Call, Order
 from tests.emulators.telnyx.emulator import (
     API_KEY,
     CONNECTION_ID,
     PRIVATE_KEY,
     PUBLIC_KEY,
-    Application,
     Settings,
     TelnyxEmulator,
 )

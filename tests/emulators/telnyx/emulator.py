@@ -16,6 +16,7 @@ from tests.emulators.clock import Changes, Clock, Tasks
 from tests.emulators.faults import FaultPlan, RestFault, WebhookFault
 from tests.emulators.media import MediaRoom, StreamFault, StreamOrder
 from tests.emulators.people import Person
+from tests.emulators.telnyx.account import Application
 from tests.emulators.telnyx.calls import Call, Json, Order
 from tests.emulators.telnyx.commands import ApiError
 from tests.emulators.telnyx.exchange import Event, Exchange
@@ -32,20 +33,14 @@ PUBLIC_KEY = "ebVWLo/mVPlAeLES6KmLp5AfhTrmlb7X4OORC60ElmQ="
 
 
 @dataclass(frozen=True)
-class Application:
-    """The Call Control application, as configured in Telnyx's portal."""
-
-    webhook_url: str = ""
-    failover_url: str = ""
-
-
-@dataclass(frozen=True)
 class Settings:
     """How the emulator is set up."""
 
     numbers: frozenset[str] = frozenset()
     """Our numbers (E.164); only they may call out, and only they can be called."""
     application: Application = Application()
+    connections: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Those of our numbers whose calls go to another connection than the application: its id."""
     people: Mapping[str, Person] = field(default_factory=dict[str, Person])
     """Who answers at which number; every other number cannot be reached."""
     origins: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -88,7 +83,7 @@ class Faults:
 class TelnyxEmulator:
     """A Telnyx of one account. Use `async with TelnyxEmulator.start(Settings(...))`.
 
-    `application`, `people`, `origins` and the plans in `faults` may be changed while it runs, for
+    `application`, `connections`, `people`, `origins` and the plans in `faults` may be changed while it runs, for
     example once the port of the gateway is known.
     """
 
@@ -96,6 +91,10 @@ class TelnyxEmulator:
         rng = Random(settings.seed)
         self.settings = settings
         self.application = settings.application
+        self.connections = {
+            number: settings.connections.get(number, settings.connection_id)
+            for number in settings.numbers
+        }
         self.people = dict(settings.people)
         self.origins = dict(settings.origins)
         self.faults = Faults(FaultPlan(rng), FaultPlan(rng), FaultPlan(rng))
@@ -178,7 +177,9 @@ class TelnyxEmulator:
 
     def call_in(self, from_: str | None, to: str, person: Person) -> Call:
         """Someone dials one of our numbers; `from_` None withholds theirs."""
-        assert to in self.settings.numbers, f"{to} is not ours"
+        connection = self.connections[to]
+        assert connection == self.settings.connection_id, f"calls to {to} go to {connection}"
+        assert self.application.api_version == "2", "webhooks of version 1 are not emulated"
         return self._connect(self._ours(Order("incoming", from_, to, "", "")), person)
 
     def place(self, order: Order) -> Call:

@@ -12,17 +12,27 @@ from aiohttp import web
 
 from tests.emulators.clock import Changes
 from tests.emulators.faults import Disconnect, Fail, FaultPlan, Hang, LoseAnswer, RestFault
+from tests.emulators.telnyx.account import Account, AccountBook
 from tests.emulators.telnyx.calls import Call, Json, Order
 from tests.emulators.telnyx.commands import ApiError, Idempotence, obey, read_order
 from tests.emulators.telnyx.line import Line
-from tests.emulators.telnyx.spec import ACTIONS, CALLS, actions, check_body, check_object
+from tests.emulators.telnyx.spec import (
+    ACTIONS,
+    APPLICATION,
+    CALLS,
+    NUMBER,
+    actions,
+    check_body,
+    check_object,
+)
 
 
 @dataclass
 class RestRequest:
     """A request of the gateway to the API, and how it was answered.
 
-    `operation` is `dial`, `retrieve`, `active_calls`, or the name of a command.
+    `operation` is `dial`, `retrieve`, `active_calls`, the name of a command, or of the account
+    `numbers`, `number`, `application`, `change_application`.
     """
 
     operation: str
@@ -35,7 +45,7 @@ class RestRequest:
     """The command id was known: nothing was done."""
 
 
-class Switchboard(Protocol):
+class Switchboard(Account, Protocol):
     """What the API needs of the emulator."""
 
     @property
@@ -63,6 +73,7 @@ class RestApi:
         self._violations = violations
         self._changes = changes
         self._known = Idempotence()
+        self._book = AccountBook(switchboard, connection_id)
         self.requests: deque[RestRequest] = deque(maxlen=100_000)
 
     def application(self) -> web.Application:
@@ -73,6 +84,10 @@ class RestApi:
                 web.get("/v2/calls/{call}", self._retrieve),
                 web.route("*", "/v2/calls/{call}/actions/{action}", self._act),
                 web.get("/v2/connections/{connection}/active_calls", self._active),
+                web.get("/v2/phone_numbers", self._list_numbers),
+                web.patch("/v2/phone_numbers/{id}", self._move_number),
+                web.get("/v2/call_control_applications/{id}", self._read_application),
+                web.patch("/v2/call_control_applications/{id}", self._change_application),
                 web.route("*", "/{other:.*}", self._unknown),
             ]
         )
@@ -99,6 +114,43 @@ class RestApi:
         body = await self._body(http)
         request = RestRequest(action, http.path, body, http.match_info["call"])
         return await self._serve(http, request, lambda: self._do_act(request))
+
+    async def _list_numbers(self, http: web.Request) -> web.StreamResponse:
+        def listed() -> Json:
+            found = [
+                _shown("PhoneNumberDetailed", n)["data"] for n in self._book.numbers(http.query)
+            ]
+            meta = {"page_number": 1, "page_size": 20, "total_pages": 1}
+            return {"data": found, "meta": {**meta, "total_results": len(found)}}
+
+        return await self._serve(http, RestRequest("numbers", http.path), listed)
+
+    async def _move_number(self, http: web.Request) -> web.StreamResponse:
+        request = RestRequest("number", http.path, await self._body(http))
+
+        def move() -> Json:
+            self._check(request, NUMBER, "patch")
+            number = self._book.move(http.match_info["id"], request.body)
+            return _shown("PhoneNumberDetailed", number)
+
+        return await self._serve(http, request, move)
+
+    async def _read_application(self, http: web.Request) -> web.StreamResponse:
+        def read() -> Json:
+            application = self._book.application(http.match_info["id"])
+            return _shown("CallControlApplication", application)
+
+        return await self._serve(http, RestRequest("application", http.path), read)
+
+    async def _change_application(self, http: web.Request) -> web.StreamResponse:
+        request = RestRequest("change_application", http.path, await self._body(http))
+
+        def change() -> Json:
+            self._check(request, APPLICATION, "patch")
+            application = self._book.change(http.match_info["id"], request.body)
+            return _shown("CallControlApplication", application)
+
+        return await self._serve(http, request, change)
 
     async def _unknown(self, http: web.Request) -> web.StreamResponse:
         self._violations.append(f"{http.method} {http.path}: not emulated")

@@ -1,6 +1,6 @@
-"""Checks requests, answers and events against an extract of Telnyx's own OpenAPI description.
+"""Checks requests, answers and events against extracts of Telnyx's own OpenAPI description.
 
-`spec/call_control.json` names its source. The listing of active calls is on Telnyx's page "List
+`spec/call_control.json` and `spec/account.json` name their source. The listing of active calls is on Telnyx's page "List
 all active calls for given connection" and not in that file.
 """
 
@@ -15,6 +15,9 @@ from jsonschema import Draft202012Validator
 CALLS: Final = "/calls"
 CALL: Final = "/calls/{call_control_id}"
 ACTIONS: Final = "/calls/{call_control_id}/actions/"
+NUMBER: Final = "/phone_numbers/{id}"
+APPLICATION: Final = "/call_control_applications/{id}"
+_EXTRACTS: Final = ("call_control", "account")
 
 EVENT_SCHEMAS: Final[Mapping[str, str]] = {
     "call.initiated": "CallInitiated",
@@ -59,10 +62,25 @@ class _OpenApi(msgspec.Struct):
     components: _Components
 
 
+class _Schemas(msgspec.Struct):
+    schemas: dict[str, object]
+
+
+class _Document(msgspec.Struct):
+    paths: dict[str, object]
+    components: _Schemas
+
+
 @cache
 def _document() -> dict[str, object]:
-    data = (files(__name__.rpartition(".")[0]) / "spec" / "call_control.json").read_bytes()
-    return msgspec.json.decode(data, type=dict[str, object])
+    """Both extracts as one."""
+    whole = _Document({}, _Schemas({}))
+    folder = files(__name__.rpartition(".")[0]) / "spec"
+    for name in _EXTRACTS:
+        extract = msgspec.json.decode((folder / f"{name}.json").read_bytes(), type=_Document)
+        whole.paths |= extract.paths
+        whole.components.schemas |= extract.components.schemas
+    return msgspec.convert(msgspec.to_builtins(whole), dict[str, object])
 
 
 @cache
