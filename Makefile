@@ -19,8 +19,8 @@ install: ## make .venv with .venv/bin/openclaw
 install-dev: ## the same, with all that testing and linting need
 	@scripts/set-up dev
 
-demo: install ## place and take calls with the mock carrier, in a scratch folder
-	@$(BIN)/python examples/demo.py
+demo: install ## place and take calls with the mock carrier; leaves one in build/demo to hear and see
+	@$(BIN)/python -m examples.demo
 
 test: install-dev ## run all tests
 	$(BIN)/pytest $(PYTEST_FLAGS)
