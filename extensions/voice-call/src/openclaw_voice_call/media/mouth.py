@@ -21,6 +21,7 @@ from openclaw_voice_call.interfaces.media import BYTES_PER_MS
 from openclaw_voice_call.interfaces.speech import SpeechOrder, TextToSpeech
 from openclaw_voice_call.media.session import MediaSession
 
+PIECE_BYTES: Final = 1000 * BYTES_PER_MS
 AHEAD_MS: Final = 20_000
 """How much audio may wait to be played before synthesis pauses."""
 
@@ -45,7 +46,6 @@ class _Line:
     def __init__(self, say: Say) -> None:
         self.say = say
         self.chunks: list[bytes] = []
-        self.size = 0
         self.given = 0
         """Chunks that the session has."""
         self.begun = False
@@ -235,8 +235,9 @@ class Mouth:
                 async for chunk in audio:
                     if not line.chunks:
                         self._watcher.first_audio(line.say)
-                    line.chunks.append(chunk)
-                    line.size += len(chunk)
+                    # In pieces for which there is room as soon as the stream plays at all.
+                    for begin in range(0, len(chunk), PIECE_BYTES):
+                        line.chunks.append(chunk[begin : begin + PIECE_BYTES])
                     self.pump()
                     await self._wait_for_room()
         if not line.chunks:
