@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from benchmarks.traffic import ACCOUNT_SID, AUTH_TOKEN, OUR_NUMBER, PUBLIC_URL
@@ -59,8 +60,16 @@ def _ps(pid: int, column: str) -> str:
 class Home:
     """A folder for one gateway: configuration, state, ports."""
 
-    def __init__(self, folder: Path, rest_url: str) -> None:
-        """`rest_url` stands for Twilio's API."""
+    def __init__(
+        self,
+        folder: Path,
+        rest_url: str,
+        *,
+        section: Mapping[str, object] = MappingProxyType({}),
+        models: Mapping[str, object] = MappingProxyType({"scripted": {"default": "Very well."}}),
+    ) -> None:
+        """`rest_url` stands for Twilio's API; `section` is added to the plugin's, and `models` are
+        the model providers."""
         self.folder = folder
         self.state = folder / "state"
         self.webhook_port = free_port()
@@ -78,10 +87,11 @@ class Home:
             "inboundPolicy": "open",
             "responseModel": "scripted/phone",
             "maxConcurrentCalls": 256,
+            **section,
         }
         config = {
             "gateway": {"port": free_port(), "auth": {"token": "benchmark-gateway-token"}},
-            "models": {"providers": {"scripted": {"default": "Very well."}}},
+            "models": {"providers": dict(models)},
             "plugins": {"entries": {"voice-call": {"enabled": True, "config": section}}},
         }
         (self.state / "openclaw.json").write_text(json.dumps(config), "utf-8")

@@ -36,8 +36,10 @@ WORDS: Final = (
 WEBHOOKS_PER_CALL: Final = 3 + 2 * len(WORDS)
 ANSWER_S: Final = 20.0
 
+REDIRECT: Final = re.compile(r"<Redirect[^>]*>([^<]+)</Redirect>")
+STREAM: Final = re.compile(r'<Stream [^>]*?\burl="([^"]+)"')
+
 _GATHER: Final = re.compile(r'<Gather [^>]*?\baction="([^"]+)"')
-_REDIRECT: Final = re.compile(r"<Redirect[^>]*>([^<]+)</Redirect>")
 _LENGTH: Final = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 # The official package, which has no types.
 _sign: Final = cast(
@@ -84,15 +86,20 @@ Call: TypeAlias = Generator[Webhook, str, None]
 
 def inbound_call() -> Call:
     """Somebody dials, hears the greeting, says all of `WORDS` in turn, and hangs up."""
-    form = _form(f"+1555{next(_callers)}")
+    form = new_form()
     document = yield Webhook(PUBLIC_URL, form | {"CallStatus": "ringing"})
     up = form | {"CallStatus": "in-progress"}
     for words in WORDS:
-        document = yield Webhook(_link(_REDIRECT, document), up)
+        document = yield Webhook(link(REDIRECT, document), up)
         speech = {"SpeechResult": words, "Confidence": "0.9174", "Language": "en-US"}
-        document = yield Webhook(_link(_GATHER, document), up | speech)
-    yield Webhook(_link(_REDIRECT, document), up)
-    ended = {
+        document = yield Webhook(link(_GATHER, document), up | speech)
+    yield Webhook(link(REDIRECT, document), up)
+    yield ended(form)
+
+
+def ended(form: dict[str, str]) -> Webhook:
+    """What a call's end is told with."""
+    about = {
         "CallStatus": "completed",
         "CallDuration": "31",
         "Duration": "1",
@@ -100,11 +107,12 @@ def inbound_call() -> Call:
         "CallbackSource": "call-progress-events",
         "SequenceNumber": "0",
     }
-    yield Webhook(f"{PUBLIC_URL}?type=status", form | ended)
+    return Webhook(f"{PUBLIC_URL}?type=status", form | about)
 
 
-def _form(caller: str) -> dict[str, str]:
-    """The parameters that all of a call's webhooks carry."""
+def new_form() -> dict[str, str]:
+    """The parameters that all webhooks of another call carry."""
+    caller = f"+1555{next(_callers)}"
     place = {"City": "SAN FRANCISCO", "State": "CA", "Zip": "94105", "Country": "US"}
     parties = {"From": caller, "Caller": caller, "To": OUR_NUMBER, "Called": OUR_NUMBER}
     places = {f"{party}{name}": value for party in parties for name, value in place.items()}
@@ -120,7 +128,8 @@ def _form(caller: str) -> dict[str, str]:
     }
 
 
-def _link(pattern: re.Pattern[str], document: str) -> str:
+def link(pattern: re.Pattern[str], document: str) -> str:
+    """What a document refers to. Raises UnexpectedAnswer."""
     found = pattern.search(document)
     if found is None:
         raise UnexpectedAnswer(f"no {pattern.pattern} in {document!r}")
