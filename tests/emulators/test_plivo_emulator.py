@@ -378,7 +378,7 @@ async def test_a_fallback_is_asked_where_the_answer_url_fails(app: WebhookApp) -
 async def test_keys_speech_and_silence(app: WebhookApp) -> None:
     listen = (
         '<Response><GetInput action="/heard" inputType="dtmf speech" executionTimeout="5" '
-        'digitEndTimeout="2" speechEndTimeout="2"><Speak>Yes?</Speak></GetInput>'
+        'digitEndTimeout="2" speechEndTimeout="2"><Speak>Yes? What can we do for you on this fine day?</Speak></GetInput>'
         "<Speak>nothing</Speak><Redirect>/voice</Redirect></Response>"
     )
     url = answers(app, "/voice", listen)
@@ -396,7 +396,7 @@ async def test_keys_speech_and_silence(app: WebhookApp) -> None:
     # Twelve seconds of words do not fit into five.
     assert heard == [("dtmf", "12"), ("speech", "spoken"), ("speech", "cut off")]
     assert "nothing" in them.texts()
-    assert not all(item.complete for item in them.heard if item.text == "Yes?")
+    assert not all(item.complete for item in them.heard if item.text.startswith("Yes?"))
 
 
 async def test_an_inbound_call_is_refused_without_an_answer(app: WebhookApp) -> None:

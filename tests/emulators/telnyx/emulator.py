@@ -1,7 +1,7 @@
 """The emulator as tests see it: numbers, people, REST, webhooks, faults, and what was recorded."""
 
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -13,6 +13,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.emulators.clock import Changes, Clock, Tasks
+from tests.emulators.courier import Courier
 from tests.emulators.faults import FaultPlan, RestFault, WebhookFault
 from tests.emulators.media import MediaRoom, StreamFault, StreamOrder
 from tests.emulators.people import Person
@@ -38,7 +39,7 @@ class Settings:
 
     numbers: frozenset[str] = frozenset()
     """Our numbers (E.164); only they may call out, and only they can be called."""
-    application: Application = Application()
+    application: Application = field(default_factory=Application)
     connections: Mapping[str, str] = field(default_factory=dict[str, str])
     """Those of our numbers whose calls go to another connection than the application: its id."""
     people: Mapping[str, Person] = field(default_factory=dict[str, Person])
@@ -83,15 +84,15 @@ class Faults:
 class TelnyxEmulator:
     """A Telnyx of one account. Use `async with TelnyxEmulator.start(Settings(...))`.
 
-    `application`, `connections`, `people`, `origins` and the plans in `faults` may be changed while it runs, for
-    example once the port of the gateway is known.
+    `application`, `connections`, `people`, `origins` and the plans in `faults` may be changed while
+    it runs, for example once the port of the gateway is known.
     """
 
     def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
         rng = Random(settings.seed)
         self.settings = settings
         self.application = settings.application
-        self.connections = {
+        self.connections: MutableMapping[str, str] = {
             number: settings.connections.get(number, settings.connection_id)
             for number in settings.numbers
         }
@@ -109,9 +110,8 @@ class TelnyxEmulator:
         self._webhooks = WebhookSender(
             settings.private_key,
             session,
-            self._tasks,
             self._changes,
-            self.faults.webhooks,
+            Courier(self.faults.webhooks, self._tasks),
             self.origins,
             settings.proxy_headers,
             settings.ack_seconds,
@@ -313,10 +313,10 @@ class TelnyxEmulator:
 
     def hold_webhooks(self) -> None:
         """Send no webhook until `release_webhooks`; those under way go on."""
-        self._webhooks.gate.clear()
+        self._webhooks.courier.gate.clear()
 
     def release_webhooks(self) -> None:
-        self._webhooks.gate.set()
+        self._webhooks.courier.gate.set()
 
     def sign(self, content: bytes, at: int | None = None) -> dict[str, str]:
         """The headers of a genuine webhook with this body, signed now or at this epoch second."""

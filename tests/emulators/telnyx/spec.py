@@ -1,7 +1,7 @@
 """Checks requests, answers and events against extracts of Telnyx's own OpenAPI description.
 
-`spec/call_control.json` and `spec/account.json` name their source. The listing of active calls is on Telnyx's page "List
-all active calls for given connection" and not in that file.
+`spec/call_control.json` and `spec/account.json` name their source. The listing of active calls is
+on Telnyx's page "List all active calls for given connection" and in neither of them.
 """
 
 from collections.abc import Iterator, Mapping

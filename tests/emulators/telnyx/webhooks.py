@@ -19,8 +19,8 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from yarl import URL
 
-from tests.emulators.clock import Changes, Tasks
-from tests.emulators.faults import Delay, Drop, FaultPlan, Postpone, Repeat, WebhookFault
+from tests.emulators.clock import Changes
+from tests.emulators.courier import Courier, Lost
 from tests.emulators.origins import local_url
 from tests.emulators.telnyx.calls import Json
 
@@ -93,9 +93,8 @@ class WebhookSender:
 
     key: Ed25519PrivateKey
     session: aiohttp.ClientSession
-    tasks: Tasks
     changes: Changes
-    faults: FaultPlan[Webhook, WebhookFault]
+    courier: Courier[Webhook]
     origins: Mapping[str, str]
     proxy_headers: Mapping[str, str]
     ack_seconds: float = 2.0
@@ -104,8 +103,6 @@ class WebhookSender:
     log: deque[Delivery] = field(default_factory=lambda: deque[Delivery](maxlen=MAX_LOG))
     alerts: list[str] = field(default_factory=list[str])
     """Events that the gateway never acknowledged."""
-    gate: asyncio.Event = field(default_factory=asyncio.Event)
-    _postponed: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
 
     def signed_headers(self, content: bytes, at: int | None = None) -> dict[str, str]:
         """The headers of a genuine delivery of these bytes, at this epoch second."""
@@ -118,45 +115,12 @@ class WebhookSender:
 
     async def deliver(self, webhook: Webhook) -> None:
         """Deliver with the faults that are due, until it is acknowledged or given up."""
-        repeat: Repeat | None = None
         try:
-            await self.gate.wait()
-            for fault in self.faults.strike(webhook):
-                match fault:
-                    case Delay(seconds):
-                        await asyncio.sleep(seconds)
-                    case Postpone(at_most):
-                        await self._postpone(webhook.control_id, at_most)
-                    case Drop():
-                        return
-                    case Repeat():
-                        repeat = fault
-            if repeat and repeat.at_once:
-                self._repeat(webhook, repeat)
-            await self._with_retries(webhook)
-            if repeat and not repeat.at_once:
-                self._repeat(webhook, repeat)
-        finally:
-            if follower := self._postponed.pop(webhook.control_id, None):
-                follower.set()
-
-    async def _postpone(self, control_id: str, at_most: float) -> None:
-        if earlier := self._postponed.pop(control_id, None):
-            earlier.set()
-        turn = self._postponed[control_id] = asyncio.Event()
-        try:
-            async with asyncio.timeout(at_most):
-                await turn.wait()
-        except TimeoutError:
+            await self.courier.deliver(
+                webhook, webhook.control_id, lambda: self._with_retries(webhook)
+            )
+        except Lost:
             return
-
-    def _repeat(self, webhook: Webhook, repeat: Repeat) -> None:
-        async def again() -> None:
-            for _ in range(repeat.times):
-                await asyncio.sleep(repeat.gap)
-                await self._with_retries(webhook)
-
-        self.tasks.spawn(again(), "repeated webhook")
 
     async def _with_retries(self, webhook: Webhook) -> None:
         attempt = 0

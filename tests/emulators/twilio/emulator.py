@@ -11,6 +11,7 @@ import aiohttp
 from aiohttp import web
 
 from tests.emulators.clock import Changes, Clock, Tasks
+from tests.emulators.courier import Courier
 from tests.emulators.faults import FaultPlan, RestFault, WebhookFault
 from tests.emulators.media import MediaRoom, StreamFault, StreamOrder
 from tests.emulators.people import Person
@@ -19,7 +20,13 @@ from tests.emulators.twilio.exchange import Alert, Event, Exchange
 from tests.emulators.twilio.line import Line
 from tests.emulators.twilio.numbers import AccountState, Number
 from tests.emulators.twilio.rest import RestApi, RestRequest
-from tests.emulators.twilio.webhooks import Delivery, Overrides, Webhook, WebhookSender
+from tests.emulators.twilio.webhooks import (
+    CarrierError,
+    Delivery,
+    Overrides,
+    Webhook,
+    WebhookSender,
+)
 from tests.secrecy import secret
 
 ACCOUNT_SID = "AC0123456789abcdef0123456789abcdef"
@@ -99,10 +106,8 @@ class TwilioEmulator:
         self._webhooks = WebhookSender(
             auth_token=settings.auth_token,
             session=session,
-            clock=self.clock,
-            tasks=self._tasks,
             changes=self._changes,
-            faults=self.faults.webhooks,
+            courier=Courier(self.faults.webhooks, self._tasks, CarrierError),
             violations=self.violations,
             origins=self.origins,
             proxy_headers=settings.proxy_headers,
@@ -281,10 +286,10 @@ class TwilioEmulator:
 
     def hold_webhooks(self) -> None:
         """Send no webhook until `release_webhooks`; those under way go on."""
-        self._webhooks.gate.clear()
+        self._webhooks.courier.gate.clear()
 
     def release_webhooks(self) -> None:
-        self._webhooks.gate.set()
+        self._webhooks.courier.gate.set()
 
     def sign(self, url: str, params: Form | Mapping[str, str] = ()) -> str:
         """The genuine signature of a form POST to this public URL."""

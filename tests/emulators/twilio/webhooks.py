@@ -16,8 +16,8 @@ from multidict import MultiDict
 from twilio.request_validator import RequestValidator  # pyright: ignore[reportMissingTypeStubs]
 from yarl import URL
 
-from tests.emulators.clock import Changes, Clock, Tasks
-from tests.emulators.faults import Delay, Drop, FaultPlan, Postpone, Repeat, WebhookFault
+from tests.emulators.clock import Changes
+from tests.emulators.courier import Courier, Lost
 from tests.emulators.origins import local_url
 from tests.emulators.twilio.calls import Form
 
@@ -139,10 +139,8 @@ class WebhookSender:
 
     auth_token: str
     session: aiohttp.ClientSession
-    clock: Clock
-    tasks: Tasks
     changes: Changes
-    faults: FaultPlan[Webhook, WebhookFault]
+    courier: Courier[Webhook]
     violations: list[str]
     origins: Mapping[str, str]
     proxy_headers: Mapping[str, str]
@@ -150,8 +148,6 @@ class WebhookSender:
     retry_gap: float = 0.05
     sign_with_port: bool = False
     log: deque[Delivery] = field(default_factory=lambda: deque[Delivery](maxlen=MAX_LOG))
-    gate: asyncio.Event = field(default_factory=asyncio.Event)
-    _postponed: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
 
     def sign(self, url: str, params: Iterable[tuple[str, str]] = ()) -> str:
         """The signature for a form POST to this URL, by the official package."""
@@ -176,49 +172,12 @@ class WebhookSender:
             CarrierError: no usable answer came, after all retries.
         """
         token = str(uuid4())
-        repeat: Repeat | None = None
         try:
-            await self.gate.wait()
-            for fault in self.faults.strike(webhook):
-                match fault:
-                    case Delay(seconds):
-                        await asyncio.sleep(seconds)
-                    case Postpone(at_most):
-                        await self._postpone(webhook.call_sid, at_most)
-                    case Drop():
-                        raise CarrierError(11205, f"lost on the way: {webhook.url}")
-                    case Repeat():
-                        repeat = fault
-            if repeat and repeat.at_once:
-                self._repeat(webhook, token, repeat)
-            delivery = await self._with_retries(webhook, token)
-            if repeat and not repeat.at_once:
-                self._repeat(webhook, token, repeat)
-            return delivery
-        finally:
-            if follower := self._postponed.pop(webhook.call_sid, None):
-                follower.set()
-
-    async def _postpone(self, call_sid: str, at_most: float) -> None:
-        if earlier := self._postponed.pop(call_sid, None):
-            earlier.set()
-        turn = self._postponed[call_sid] = asyncio.Event()
-        try:
-            async with asyncio.timeout(at_most):
-                await turn.wait()
-        except TimeoutError:
-            return
-
-    def _repeat(self, webhook: Webhook, token: str, repeat: Repeat) -> None:
-        async def again() -> None:
-            try:
-                for _ in range(repeat.times):
-                    await asyncio.sleep(repeat.gap)
-                    await self._with_retries(webhook, token)
-            except CarrierError:
-                return  # Nobody waits for a repetition's answer; the log has it.
-
-        self.tasks.spawn(again(), "repeated webhook")
+            return await self.courier.deliver(
+                webhook, webhook.call_sid, lambda: self._with_retries(webhook, token)
+            )
+        except Lost:
+            raise CarrierError(11205, f"lost on the way: {webhook.url}") from None
 
     async def _with_retries(self, webhook: Webhook, token: str) -> Delivery:
         overrides = parse_overrides(urldefrag(webhook.url).fragment)
