@@ -115,8 +115,6 @@ class CallRunner:
             return self._all_stored()
         self._head = decision.record
         self._hang_up_if_due()
-        if self._voice is not None:
-            self._voice.forget(decision.record)
         stored: asyncio.Future[CallRecord] = asyncio.get_running_loop().create_future()
         stored.add_done_callback(_retrieve)
         self._newest = stored
@@ -124,6 +122,9 @@ class CallRunner:
             decision.record, decision.facts, at=self._parts.clock.wall(), occurrence=occurrence
         )
         commit.add_done_callback(partial(self._stored, decision, stored, self._generation))
+        # What falls silent by it may tell more: that is stored after this.
+        if self._voice is not None:
+            self._voice.forget(decision.record)
         return stored
 
     async def apply(self, event: ev.CallEvent, occurrence: str | None = None) -> CallRecord:
@@ -281,6 +282,8 @@ class CallRunner:
                 self._performer.begin(command)
         if record.reply is None:
             self._answering.cancel()
+        if record.closing or record.waiter is not None or not record.speaks_live:
+            self._answering.guess_no_more()
         if not (record.live or record.stray):
             self._performer.line_is_down()
         if self._voice is not None:
@@ -303,7 +306,6 @@ class CallRunner:
 
     def _close_voice(self) -> None:
         voice, self._voice = self._voice, None
-        self._answering.stop()
         if voice is not None:
             self._parts.tasks.spawn("live voice", voice.close())
 

@@ -68,10 +68,14 @@ class Answering:
             self._task.cancel()
             self._task = None
 
-    def stop(self) -> None:
-        """Nothing is wanted any more, no head start either."""
-        self.cancel()
+    def guess_no_more(self) -> None:
+        """What the other party is saying is not the agent's to answer: no head start is wanted."""
         self._head_start.cancel()
+
+    def stop(self) -> None:
+        """Nothing is wanted any more."""
+        self.cancel()
+        self.guess_no_more()
 
     async def _answer(self, record: CallRecord, pending: PendingReply) -> None:
         try:

@@ -1,0 +1,37 @@
+"""A live call's runner when things happen at the wrong moment."""
+
+from __future__ import annotations
+
+import pytest
+
+from openclaw_voice_call.call.events import ContinueRequested
+from openclaw_voice_call.call.types import VoicePathKind
+from openclaw_voice_call.interfaces.speech import RecogniserDown
+from tests.clock import settle
+from tests.voice_call.engine.runner_rig import runner_rig
+
+
+@pytest.mark.scenario("F19")
+async def test_an_answer_that_is_being_made_outlives_the_loss_of_live_audio() -> None:
+    async with runner_rig() as rig:
+        await rig.open_stream()
+        await rig.hears("What is the time?")
+        (run,) = rig.agents.runs
+        rig.recogniser.hear(RecogniserDown("http_401", "the key was refused", final=True))
+        await settle()
+        assert rig.record.path is VoicePathKind.CARRIER
+        assert not run.cancelled
+        run.write("It is noon. ")
+        run.end()
+        await settle()
+        assert rig.carrier.said == ["It is noon."]
+
+
+async def test_a_head_start_is_given_up_when_somebody_else_waits_for_the_words() -> None:
+    async with runner_rig() as rig:
+        await rig.open_stream()
+        rig.runner.likely("My name is Ann")
+        await settle()
+        (run,) = rig.agents.runs
+        await rig.runner.apply(ContinueRequested("op", "What is your name?"))
+        assert run.cancelled
