@@ -10,11 +10,11 @@ choice is stated in a comment.
 """
 
 from tests.emulators.people import HangsUp, Heard, Person, Reply
+from tests.emulators.plivo.account import Number
 from tests.emulators.plivo.calls import Call
 from tests.emulators.plivo.emulator import (
     AUTH_ID,
     AUTH_TOKEN,
-    Number,
     PlivoEmulator,
     Settings,
 )

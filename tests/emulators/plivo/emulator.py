@@ -1,7 +1,7 @@
 """The emulator as tests see it: numbers, people, REST, webhooks, faults, and what was recorded."""
 
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -11,9 +11,11 @@ import aiohttp
 from aiohttp import web
 
 from tests.emulators.clock import Changes, Clock, Tasks
+from tests.emulators.courier import Courier
 from tests.emulators.faults import FaultPlan, RestFault, WebhookFault
 from tests.emulators.media import MediaRoom, StreamFault, StreamOrder
 from tests.emulators.people import Person
+from tests.emulators.plivo.account import Number
 from tests.emulators.plivo.calls import Call, Fetch, Form, Order
 from tests.emulators.plivo.exchange import Alert, Event, Exchange
 from tests.emulators.plivo.line import Line
@@ -22,6 +24,7 @@ from tests.emulators.plivo.webhooks import (
     Delivery,
     Overrides,
     Signatures,
+    Unreachable,
     Webhook,
     WebhookSender,
 )
@@ -30,17 +33,6 @@ from tests.secrecy import secret
 AUTH_ID = "MA0123456789ABCDEFGH"
 AUTH_TOKEN = secret("plivo")
 """Defaults for tests; neither exists at Plivo."""
-
-
-@dataclass(frozen=True)
-class Number:
-    """A number of the account, and the URLs of its application."""
-
-    answer_url: str = ""
-    answer_method: str = "POST"
-    hangup_url: str = ""
-    """Unset: the answer URL is told of hang-ups too."""
-    fallback_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,7 +94,7 @@ class PlivoEmulator:
     def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
         rng = Random(settings.seed)
         self.settings = settings
-        self.numbers = dict(settings.numbers)
+        self.numbers: MutableMapping[str, Number] = dict(settings.numbers)
         self.people = dict(settings.people)
         self.origins = dict(settings.origins)
         self.faults = Faults(FaultPlan(rng), FaultPlan(rng), FaultPlan(rng))
@@ -116,9 +108,8 @@ class PlivoEmulator:
         self._webhooks = WebhookSender(
             auth_token=settings.auth_token,
             session=session,
-            tasks=self._tasks,
             changes=self._changes,
-            faults=self.faults.webhooks,
+            courier=Courier(self.faults.webhooks, self._tasks, Unreachable),
             violations=self.violations,
             origins=self.origins,
             proxy_headers=settings.proxy_headers,
@@ -194,7 +185,7 @@ class PlivoEmulator:
             shown,
             "inbound",
             Fetch(number.answer_url, number.answer_method),
-            hangup=Fetch(number.hangup_url) if number.hangup_url else None,
+            hangup=Fetch(number.hangup_url, number.hangup_method) if number.hangup_url else None,
             fallback=Fetch(number.fallback_url) if number.fallback_url else None,
         )
         return self._connect(order, person)
@@ -293,10 +284,10 @@ class PlivoEmulator:
 
     def hold_webhooks(self) -> None:
         """Send no webhook until `release_webhooks`; those under way go on."""
-        self._webhooks.gate.clear()
+        self._webhooks.courier.gate.clear()
 
     def release_webhooks(self) -> None:
-        self._webhooks.gate.set()
+        self._webhooks.courier.gate.set()
 
     def sign(self, url: str, params: Form = (), *, method: str = "POST") -> dict[str, str]:
         """The genuine signature headers of a request to this public URL."""

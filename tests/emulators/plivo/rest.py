@@ -1,10 +1,10 @@
-"""Plivo's REST API for calls: make, list, read, transfer, hang up, cancel."""
+"""Plivo's REST API: calls (make, list, read, transfer, hang up, cancel), numbers, applications."""
 
 import asyncio
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections import deque
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Literal, NamedTuple, Protocol, TypeAlias
@@ -15,30 +15,40 @@ from aiohttp import web
 
 from tests.emulators.clock import Changes
 from tests.emulators.faults import Disconnect, Fail, FaultPlan, Hang, LoseAnswer, RestFault
+from tests.emulators.plivo.account import AccountBook, Number
 from tests.emulators.plivo.calls import Call, Fetch, Order
+from tests.emulators.plivo.errors import ApiError
 from tests.emulators.plivo.line import Line
-from tests.emulators.plivo.spec import CALL, CALLS, REQUEST, check_body, check_query
+from tests.emulators.plivo.spec import (
+    ACCOUNT,
+    APPLICATION,
+    APPLICATIONS,
+    CALL,
+    CALLS,
+    NUMBER,
+    REQUEST,
+    check_body,
+    check_query,
+)
 
-Operation: TypeAlias = Literal["create", "list", "read", "transfer", "hang up", "cancel"]
+Operation: TypeAlias = Literal[
+    "create",
+    "list",
+    "read",
+    "transfer",
+    "hang up",
+    "cancel",
+    "account",
+    "number",
+    "assign",
+    "applications",
+    "create application",
+    "change application",
+]
 Json: TypeAlias = dict[str, object]
 
 _PREFIX = "/v1/Account/{account}"
 _NOT_EMULATED = {"machine_detection", "sip_headers", "parent_call_uuid", "callback_url"}
-
-
-class ApiError(Exception):
-    """A refusal, as Plivo words it."""
-
-    def __init__(self, status: int, error: object) -> None:
-        super().__init__(str(error))
-        self.status = status
-        self.error = error
-
-    def response(self, headers: Mapping[str, str] | None = None) -> web.Response:
-        if self.status == 401:
-            return web.Response(status=401, text=str(self.error), headers=headers)
-        body = {"api_id": str(uuid4()), "error": self.error}
-        return web.json_response(body, status=self.status, headers=headers)
 
 
 class _Answer(NamedTuple):
@@ -76,7 +86,7 @@ class RestApi:
         auth_token: str,
         faults: FaultPlan[RestRequest, RestFault],
         violations: list[str],
-        own_numbers: Container[str],
+        own_numbers: MutableMapping[str, Number],
         changes: Changes,
     ) -> None:
         self._switchboard = switchboard
@@ -86,11 +96,13 @@ class RestApi:
         self._violations = violations
         self._own_numbers = own_numbers
         self._changes = changes
+        self._book = AccountBook(auth_id, own_numbers)
         self.requests: deque[RestRequest] = deque(maxlen=100_000)
 
     def application(self) -> web.Application:
         app = web.Application()
-        call = f"{_PREFIX}/Call/{{uuid}}/"
+        call, number = (f"{_PREFIX}/{kind}/{{uuid}}/" for kind in ("Call", "Number"))
+        applications = f"{_PREFIX}/Application/"
         app.add_routes(
             [
                 web.post(f"{_PREFIX}/Call/", self._route("create", CALLS, self._create)),
@@ -100,6 +112,20 @@ class RestApi:
                 web.delete(call, self._route("hang up", CALL, self._hang_up)),
                 web.delete(
                     f"{_PREFIX}/Request/{{uuid}}/", self._route("cancel", REQUEST, self._cancel)
+                ),
+                web.get(f"{_PREFIX}/", self._route("account", ACCOUNT, self._account)),
+                web.get(number, self._route("number", NUMBER, self._number)),
+                web.post(number, self._route("assign", NUMBER, self._assign)),
+                web.get(
+                    applications, self._route("applications", APPLICATIONS, self._applications)
+                ),
+                web.post(
+                    applications,
+                    self._route("create application", APPLICATIONS, self._new_application),
+                ),
+                web.post(
+                    f"{applications}{{uuid}}/",
+                    self._route("change application", APPLICATION, self._change_application),
                 ),
                 web.route("*", "/{other:.*}", self._unknown),
             ]
@@ -252,6 +278,30 @@ class RestApi:
                 line.hang_up("gateway")
                 return _Answer(204)
         raise _not_found()
+
+    # --- the account
+
+    def _account(self, _: str, __: RestRequest) -> _Answer:
+        return _Answer(200, self._book.account())
+
+    def _number(self, digits: str, _: RestRequest) -> _Answer:
+        return _Answer(200, self._book.number(digits))
+
+    def _assign(self, digits: str, record: RestRequest) -> _Answer:
+        self._book.assign(digits, record.body)
+        return _Answer(202, {"message": "changed"})
+
+    def _applications(self, _: str, record: RestRequest) -> _Answer:
+        query = record.query
+        first, count = int(query.get("offset", "0")), int(query.get("limit", "20"))
+        return _Answer(200, self._book.applications(query.get("app_name", ""), first, count))
+
+    def _new_application(self, _: str, record: RestRequest) -> _Answer:
+        return _Answer(201, {"message": "created", "app_id": self._book.create(record.body)})
+
+    def _change_application(self, app_id: str, record: RestRequest) -> _Answer:
+        self._book.change(app_id, record.body)
+        return _Answer(202, {"message": "changed"})
 
 
 def _is(call: Call, status: str) -> bool:

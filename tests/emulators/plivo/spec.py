@@ -1,7 +1,7 @@
 """Checks requests and documents against descriptions of Plivo's API and XML.
 
-`spec/calls.json` holds a JSON Schema for the body or the query of each request,
-`spec/elements.json` the elements and attributes of documents; each names its source.
+`spec/calls.json` and `spec/account.json` hold a JSON Schema for the body or the query of each
+request, `spec/elements.json` the elements and attributes of documents; each names its source.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +16,11 @@ from jsonschema import Draft202012Validator
 CALLS = "/Call/"
 CALL = "/Call/{call_uuid}/"
 REQUEST = "/Request/{request_uuid}/"
+ACCOUNT = "/"
+NUMBER = "/Number/{number}/"
+APPLICATIONS = "/Application/"
+APPLICATION = "/Application/{app_id}/"
+_EXTRACTS = ("calls", "account")
 
 
 class _Error(Protocol):
@@ -56,7 +61,10 @@ def _data(name: str) -> bytes:
 
 @cache
 def _api() -> _Api:
-    return msgspec.json.decode(_data("calls.json"), type=_Api)
+    whole = _Api({})
+    for name in _EXTRACTS:
+        whole.paths.update(msgspec.json.decode(_data(f"{name}.json"), type=_Api).paths)
+    return whole
 
 
 @cache

@@ -18,8 +18,8 @@ import aiohttp
 from plivo.utils import signature_v3  # pyright: ignore[reportMissingTypeStubs]
 from yarl import URL
 
-from tests.emulators.clock import Changes, Tasks
-from tests.emulators.faults import Delay, Drop, FaultPlan, Postpone, Repeat, WebhookFault
+from tests.emulators.clock import Changes
+from tests.emulators.courier import Courier, Lost
 from tests.emulators.origins import local_url
 from tests.emulators.plivo.calls import Form
 
@@ -147,9 +147,8 @@ class WebhookSender:
 
     auth_token: str
     session: aiohttp.ClientSession
-    tasks: Tasks
     changes: Changes
-    faults: FaultPlan[Webhook, WebhookFault]
+    courier: Courier[Webhook]
     violations: list[str]
     origins: Mapping[str, str]
     proxy_headers: Mapping[str, str]
@@ -158,8 +157,6 @@ class WebhookSender:
     signatures: Signatures = "both"
     main_token: str = ""
     log: deque[Delivery] = field(default_factory=lambda: deque[Delivery](maxlen=MAX_LOG))
-    gate: asyncio.Event = field(default_factory=asyncio.Event)
-    _postponed: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
     _nonces: "count[int]" = field(default_factory=lambda: count(31627761595286130198))
 
     def sign(self, url: str, method: str, params: Form) -> dict[str, str]:
@@ -187,49 +184,12 @@ class WebhookSender:
         Raises:
             Unreachable: no usable answer came, after all retries.
         """
-        repeat: Repeat | None = None
         try:
-            await self.gate.wait()
-            for fault in self.faults.strike(webhook):
-                match fault:
-                    case Delay(seconds):
-                        await asyncio.sleep(seconds)
-                    case Postpone(at_most):
-                        await self._postpone(webhook.call_uuid, at_most)
-                    case Drop():
-                        raise Unreachable(f"lost on the way: {webhook.url}")
-                    case Repeat():
-                        repeat = fault
-            if repeat and repeat.at_once:
-                self._repeat(webhook, repeat)
-            delivery = await self._with_retries(webhook)
-            if repeat and not repeat.at_once:
-                self._repeat(webhook, repeat)
-            return delivery
-        finally:
-            if follower := self._postponed.pop(webhook.call_uuid, None):
-                follower.set()
-
-    async def _postpone(self, call_uuid: str, at_most: float) -> None:
-        if earlier := self._postponed.pop(call_uuid, None):
-            earlier.set()
-        turn = self._postponed[call_uuid] = asyncio.Event()
-        try:
-            async with asyncio.timeout(at_most):
-                await turn.wait()
-        except TimeoutError:
-            return
-
-    def _repeat(self, webhook: Webhook, repeat: Repeat) -> None:
-        async def again() -> None:
-            try:
-                for _ in range(repeat.times):
-                    await asyncio.sleep(repeat.gap)
-                    await self._with_retries(webhook)
-            except Unreachable:
-                return  # Nobody waits for a repetition's answer; the log has it.
-
-        self.tasks.spawn(again(), "repeated webhook")
+            return await self.courier.deliver(
+                webhook, webhook.call_uuid, lambda: self._with_retries(webhook)
+            )
+        except Lost:
+            raise Unreachable(f"lost on the way: {webhook.url}") from None
 
     async def _with_retries(self, webhook: Webhook) -> Delivery:
         overrides = parse_overrides(urldefrag(webhook.url).fragment)
