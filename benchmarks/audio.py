@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.grid import grid, machine
 from openclaw_voice_call.audio import mulaw, tones
 from openclaw_voice_call.audio.decimator import Decimator
 from openclaw_voice_call.audio.formats import Encoding, RawFormat, TelephonyStream
@@ -266,6 +267,16 @@ def frame_rows(frames: Sequence[FrameCost]) -> list[Sequence[str]]:
     return [(each.name, f"{each.us:.1f}") for each in frames]
 
 
+def tables(results: Results) -> list[str]:
+    """All results in Markdown."""
+    return [
+        *grid(ALIAS_HEAD, alias_rows(results.aliases)),
+        *grid(QUALITY_HEAD, quality_rows(results.qualities)),
+        *grid(COST_HEAD, cost_rows(results.costs)),
+        *grid(FRAME_HEAD, frame_rows(results.frames)),
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.audio", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="see that it works; less exact")
@@ -274,16 +285,8 @@ def main() -> None:
     results = measure(quick=options.quick)
     if options.json:
         print(msgspec.json.encode(results).decode())
-        return
-    for head, rows in (
-        (ALIAS_HEAD, alias_rows(results.aliases)),
-        (QUALITY_HEAD, quality_rows(results.qualities)),
-        (COST_HEAD, cost_rows(results.costs)),
-        (FRAME_HEAD, frame_rows(results.frames)),
-    ):
-        for row in (head, *rows):
-            print(" | ".join(cell.rjust(30 if n == 0 else 12) for n, cell in enumerate(row)))
-        print()
+    else:
+        print("\n".join((machine(), "", *tables(results))))
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +21,8 @@ from typing import Final
 from benchmarks.traffic import ACCOUNT_SID, AUTH_TOKEN, OUR_NUMBER, PUBLIC_URL
 
 OPENCLAW: Final = Path(sys.executable).with_name("openclaw")
+NO_UVLOOP: Final = Path(__file__).with_name("no_uvloop")
+"""On PYTHONPATH, it takes uvloop away from the programs under test."""
 START_S: Final = 30.0
 STOP_S: Final = 15.0
 POLL_S: Final = 0.005
@@ -161,6 +164,28 @@ async def _accepting(process: Process, port: int, output: Path) -> None:
             return
     said = output.read_text("utf-8", "replace")  # noqa: ASYNC240 - nothing else runs yet
     raise DidNotStart(f"exit status {process.returncode} within {START_S:g} s\n{said}")
+
+
+@contextmanager
+def without_uvloop() -> Generator[None]:
+    """What is started meanwhile is what `make install` gives."""
+    path = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(NO_UVLOOP), path)))
+    try:
+        yield
+    finally:
+        if path is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = path
+
+
+@contextmanager
+def scratch() -> Generator[Path]:
+    """A folder that is gone afterwards."""
+    # Beside this file, because /tmp may be memory, which forgives a journal everything.
+    with tempfile.TemporaryDirectory(prefix=".scratch-", dir=Path(__file__).parent) as folder:
+        yield Path(folder)
 
 
 def free_port() -> int:

@@ -13,8 +13,8 @@ import argparse
 import asyncio
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from itertools import product
 from pathlib import Path
 from statistics import median
@@ -23,7 +23,7 @@ from typing import Final
 import msgspec
 
 from benchmarks.grid import grid, machine
-from benchmarks.process import Home, Running, free_port, serving
+from benchmarks.process import Home, Running, free_port, scratch, serving, without_uvloop
 from benchmarks.traffic import percentile
 from benchmarks.turns_ideal import Ideal
 from benchmarks.turns_phones import Room
@@ -42,7 +42,6 @@ SILENCES_MS: Final = (300, 800)
 nobody says otherwise."""
 IDEAL_MS: Final = SENTENCE_MS + FIRST_CHUNK_MS
 """From the final words to the answer, if the vendors' latencies were all there is."""
-NO_UVLOOP: Final = Path(__file__).with_name("no_uvloop")
 
 
 class Waits(msgspec.Struct, frozen=True):
@@ -182,14 +181,22 @@ HEAD: Final = (
     "head starts",
     "CPU of a core per call",
     "MB",
+    "MB per call",
 )
 
 
 def tables(waits: Sequence[Waits]) -> list[str]:
     """The results in Markdown: waits, then where they go."""
+    late_ms = max(each.late_p99_ms for each in waits)
+    cut = sum(each.cut for each in waits)
+    gaps = sum(each.gaps for each in waits)
     return [
         *grid(HEAD, [_row(each, waits) for each in waits]),
         *grid(("median ms from the end of the words", *STAGES), list(_stage_rows(waits))),
+        f"By the vendors' latencies alone it is {IDEAL_MS} ms from the final words.",
+        f"Answers that were cut off: {cut}; gaps in what was said: {gaps}.",
+        f"Of the callers' own frames, one in 100 was {late_ms:.1f} ms late.",
+        "",
     ]
 
 
@@ -202,6 +209,13 @@ def _row(each: Waits, waits: Sequence[Waits]) -> Sequence[str]:
     after_final = each.p50_ms - each.silence_ms
     tail = (each.p95_ms - each.silence_ms) / (ideal.p95_ms - ideal.silence_ms)
     ours = each.head_start is not None
+    alone_mb = next(
+        other.rss_mb
+        for other in waits
+        if (other.calls, other.silence_ms, other.head_start)
+        == (CALLS[0], each.silence_ms, each.head_start)
+    )
+    more_mb = (each.rss_mb - alone_mb) / max(1, each.calls - 1)
     return (
         _name(each),
         str(len(each.delays_ms)),
@@ -213,6 +227,7 @@ def _row(each: Waits, waits: Sequence[Waits]) -> Sequence[str]:
         f"{each.head_starts:.0%}" if ours else "",
         f"{each.cpu_share:.1%}" if ours else "",
         f"{each.rss_mb:.0f}" if ours else "",
+        f"{more_mb:.2f}" if ours and each.calls > CALLS[0] else "",
     )
 
 
@@ -237,22 +252,15 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--uvloop", action="store_true", help="with the extra `fast`")
     options = parser.parse_args()
-    if not options.uvloop:
-        path = os.environ.get("PYTHONPATH", "")
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(NO_UVLOOP), path)))
-    # Beside this file, because /tmp may be memory, which forgives a journal everything.
-    with tempfile.TemporaryDirectory(prefix=".scratch-", dir=Path(__file__).parent) as folder:
-        waits = asyncio.run(measure(Path(folder), share=0.25 if options.quick else 1.0))
+    with ExitStack() as stack:
+        if not options.uvloop:
+            stack.enter_context(without_uvloop())
+        folder = stack.enter_context(scratch())
+        waits = asyncio.run(measure(folder, share=0.25 if options.quick else 1.0))
     if options.json:
         print(msgspec.json.encode(waits).decode())
         return
     print("\n".join((machine(), "", *tables(waits))))
-    late = max(each.late_p99_ms for each in waits)
-    cut = sum(each.cut for each in waits)
-    gaps = sum(each.gaps for each in waits)
-    print(f"The ideal by the vendors' latencies is {IDEAL_MS} ms from the final words.")
-    print(f"Cut answers: {cut}, gaps within answers: {gaps}; callers' frames up to {late:.1f} ms")
-    print("late in 99 of 100.")
 
 
 if __name__ == "__main__":
