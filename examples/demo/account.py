@@ -87,18 +87,14 @@ def picture(
     turns = [(at, fact) for at, fact in timed if isinstance(fact, TurnHeard)]
     heard = [(_said_before(at, spoken), fact) for at, fact in turns]
     words = [Words(False, begin, end, fact.text) for (begin, end), fact in heard]
-    words += _our_words(timed, [at for at, _ in turns])
+    words += _our_words(timed, [at for at, _ in turns], recorded.agent)
     ended = {fact.turn: (end, fact.text) for (_, end), fact in heard}
     answers = [
         Answer(ended[fact.turn][1], ended[fact.turn][0], stages(fact.times))
         for _, fact in timed
         if isinstance(fact, TurnMeasured) and fact.turn in ended
     ]
-    cuts = [
-        _cut(_said_before(at, spoken)[0], at, recorded.agent)
-        for at, fact in timed
-        if isinstance(fact, Interrupted)
-    ]
+    cuts = [_cut(at, spoken, recorded.agent) for at, fact in timed if isinstance(fact, Interrupted)]
     return CallPicture(
         title=title,
         subtitle=subtitle,
@@ -113,10 +109,12 @@ def picture(
     )
 
 
-def _our_words(timed: Sequence[tuple[float, Fact]], turns: Sequence[float]) -> list[Words]:
+def _our_words(
+    timed: Sequence[tuple[float, Fact]], turns: Sequence[float], ours: Sequence[float]
+) -> list[Words]:
     """What we said, joined as long as the other party did not answer."""
     saying: dict[int, tuple[float, str]] = {}
-    ours: list[Words] = []
+    said: list[Words] = []
     for at, fact in timed:
         if isinstance(fact, Saying):
             saying[fact.utterance] = at, fact.text
@@ -125,12 +123,19 @@ def _our_words(timed: Sequence[tuple[float, Fact]], turns: Sequence[float]) -> l
         begin, whole = saying[fact.utterance]
         text = fact.text if isinstance(fact, Said) else fact.heard
         unheard = whole[len(text) :] if whole.startswith(text) else ""
-        last = ours[-1] if ours else None
+        last = said[-1] if said else None
         if last is not None and not any(last.begin_s < turn <= begin for turn in turns):
-            ours[-1] = Words(True, last.begin_s, at, f"{last.text} {text}", unheard)
+            said[-1] = Words(True, last.begin_s, at, f"{last.text} {text}", unheard)
         else:
-            ours.append(Words(True, max(begin, 0.0), at, text, unheard))
-    return ours
+            said.append(Words(True, _onset(begin, at, ours), at, text, unheard))
+    return said
+
+
+def _onset(begin: float, end: float, loudness: Sequence[float]) -> float:
+    """When the first sound between two times is; without one, the first of them."""
+    first = int(max(begin, 0) / FRAME_S)
+    heard = enumerate(loudness[first : int(end / FRAME_S)], first)
+    return next((place * FRAME_S for place, dbfs in heard if dbfs > LOUD_DBFS), max(begin, 0.0))
 
 
 def _loudness(samples: NDArray[np.int16]) -> Sequence[float]:
@@ -153,9 +158,14 @@ def _stretches(loudness: Sequence[float]) -> Sequence[tuple[float, float]]:
     return found
 
 
-def _cut(begin: float, told_at: float, ours: Sequence[float]) -> Interruption:
-    """An interruption as it was to be heard: until our last sound before the next answer."""
-    first, end = int(begin / FRAME_S), int((told_at + SHORTEST_ANSWER_S) / FRAME_S)
+def _cut(
+    told_at: float, theirs: Sequence[tuple[float, float]], ours: Sequence[float]
+) -> Interruption:
+    """An interruption as it was to be heard, up to our last sound before the next answer."""
+    begins = [begin for begin, _ in theirs] or [told_at]
+    begin = min(begins, key=lambda each: abs(each - told_at))
+    first = int(max(told_at - SHORTEST_ANSWER_S, 0) / FRAME_S)
+    end = int((told_at + SHORTEST_ANSWER_S) / FRAME_S)
     loud = [place for place in range(first, min(end, len(ours))) if ours[place] > LOUD_DBFS]
     return Interruption(begin, (loud[-1] + 1) * FRAME_S if loud else told_at)
 

@@ -93,6 +93,10 @@ class Interruption:
     begin_s: float
     silent_s: float
 
+    @property
+    def lasted_ms(self) -> int:
+        return max(round((self.silent_s - self.begin_s) * 1000), 0)
+
 
 @dataclass(frozen=True, slots=True)
 class CallPicture:
@@ -295,9 +299,8 @@ def _cuts(plan: _Plan) -> Iterator[str]:
             f'<path class="edge cut-edge" stroke-width="2" d="M{end:.1f} {plan.caller_y:.1f}'
             f'V{plan.agent_y + LANE_PX:.1f}"/>'
         )
-        quiet_ms = round((each.silent_s - each.begin_s) * 1000)
         yield _text(begin - 8, y - 24, "interrupted:", "head cut end")
-        yield _text(begin - 8, y - 8, f"silent in {quiet_ms} ms", "cut end")
+        yield _text(begin - 8, y - 8, f"silent in {each.lasted_ms} ms", "cut end")
 
 
 def _stages(plan: _Plan) -> Iterator[str]:
