@@ -378,7 +378,8 @@ async def test_a_fallback_is_asked_where_the_answer_url_fails(app: WebhookApp) -
 async def test_keys_speech_and_silence(app: WebhookApp) -> None:
     listen = (
         '<Response><GetInput action="/heard" inputType="dtmf speech" executionTimeout="5" '
-        'digitEndTimeout="2" speechEndTimeout="2"><Speak>Yes? What can we do for you on this fine day?</Speak></GetInput>'
+        'digitEndTimeout="2" speechEndTimeout="2">'
+        "<Speak>Yes? What can we do for you on this fine day?</Speak></GetInput>"
         "<Speak>nothing</Speak><Redirect>/voice</Redirect></Response>"
     )
     url = answers(app, "/voice", listen)

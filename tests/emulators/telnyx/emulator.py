@@ -4,18 +4,13 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from random import Random
 from uuid import uuid4
 
 import aiohttp
 import msgspec
-from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.emulators.clock import Changes, Clock, Tasks
-from tests.emulators.courier import Courier
-from tests.emulators.faults import FaultPlan, RestFault, WebhookFault
-from tests.emulators.media import MediaRoom, StreamFault, StreamOrder
+from tests.emulators.company import CompanySettings, PhoneCompany, open_session
 from tests.emulators.people import Person
 from tests.emulators.telnyx.account import Application
 from tests.emulators.telnyx.calls import Call, Json, Order
@@ -34,7 +29,7 @@ PUBLIC_KEY = "ebVWLo/mVPlAeLES6KmLp5AfhTrmlb7X4OORC60ElmQ="
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(CompanySettings):
     """How the emulator is set up."""
 
     numbers: frozenset[str] = frozenset()
@@ -42,46 +37,21 @@ class Settings:
     application: Application = field(default_factory=Application)
     connections: Mapping[str, str] = field(default_factory=dict[str, str])
     """Those of our numbers whose calls go to another connection than the application: its id."""
-    people: Mapping[str, Person] = field(default_factory=dict[str, Person])
-    """Who answers at which number; every other number cannot be reached."""
-    origins: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Public URL prefixes -> local ones, such as https://voice.example.com -> http://127.0.0.1:3334."""
-    proxy_headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Headers that the tunnel in between adds to webhooks."""
     api_key: str = API_KEY
     connection_id: str = CONNECTION_ID
     private_key: Ed25519PrivateKey = PRIVATE_KEY
-    speed: float = 50.0
-    """Carrier seconds per real second."""
-    media_speed: float = 1.0
-    """Seconds of sound per real second: how fast live audio is, whatever the speed of calls."""
     endpoint_seconds: float = 0.5
     """Carrier seconds of silence after which the recogniser ends a sentence."""
     park_seconds: float = 60.0
     """Carrier seconds for which a caller waits for an answer."""
-    seed: int = 0
-    """Of the faults' chance."""
-    host: str = "127.0.0.1"
-    port: int = 0
-    """Of the REST API; 0 takes a free one."""
     ack_seconds: float = 2.0
     """Real seconds within which a webhook must be acknowledged."""
     retries: int = 4
-    retry_gap: float = 0.05
-    """Real seconds before a webhook is tried again; each further time twice as long."""
+    """How often a webhook is tried again, each time after twice the gap."""
     on_event: Callable[[Event], None] = lambda _: None
 
 
-@dataclass(frozen=True)
-class Faults:
-    """The faults in force; tests add rules to these plans."""
-
-    webhooks: FaultPlan[Webhook, WebhookFault]
-    rest: FaultPlan[RestRequest, RestFault]
-    streams: FaultPlan[StreamOrder, StreamFault]
-
-
-class TelnyxEmulator:
+class TelnyxEmulator(PhoneCompany[Call, Webhook, RestRequest]):
     """A Telnyx of one account. Use `async with TelnyxEmulator.start(Settings(...))`.
 
     `application`, `connections`, `people`, `origins` and the plans in `faults` may be changed while
@@ -89,44 +59,24 @@ class TelnyxEmulator:
     """
 
     def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
-        rng = Random(settings.seed)
+        super().__init__(settings)
         self.settings = settings
         self.application = settings.application
         self.connections: MutableMapping[str, str] = {
             number: settings.connections.get(number, settings.connection_id)
             for number in settings.numbers
         }
-        self.people = dict(settings.people)
-        self.origins = dict(settings.origins)
-        self.faults = Faults(FaultPlan(rng), FaultPlan(rng), FaultPlan(rng))
-        self.violations: list[str] = []
-        """What the gateway did that Telnyx would refuse or ignore."""
-        self.lines: dict[str, Line] = {}
-        self.base_url = ""
-        """With the API's version, as `telnyx.baseUrl` of the gateway under test."""
-        self._changes = Changes()
-        self._tasks = Tasks(self._changes)
-        self.clock = Clock(settings.speed)
+        self._lines: dict[str, Line] = {}
         self._webhooks = WebhookSender(
             settings.private_key,
             session,
             self._changes,
-            Courier(self.faults.webhooks, self._tasks),
+            self._courier,
             self.origins,
             settings.proxy_headers,
             settings.ack_seconds,
             settings.retries,
             settings.retry_gap,
-        )
-        self.media = MediaRoom(
-            Clock(settings.media_speed),
-            self.clock,
-            self._tasks,
-            self._changes,
-            self.origins,
-            settings.proxy_headers,
-            self.violations,
-            self.faults.streams,
         )
         self._exchange = Exchange(
             self.clock,
@@ -146,7 +96,6 @@ class TelnyxEmulator:
             self.violations,
             self._changes,
         )
-        self.release_webhooks()
 
     @classmethod
     @asynccontextmanager
@@ -156,22 +105,14 @@ class TelnyxEmulator:
         Raises:
             ExceptionGroup: at the end, if the emulator itself failed on the way.
         """
-        jar = aiohttp.DummyCookieJar()
-        connector = aiohttp.TCPConnector(limit=0)
-        async with aiohttp.ClientSession(connector=connector, cookie_jar=jar) as session:
+        async with open_session() as session:
             emulator = cls(settings, session)
-            runner = web.AppRunner(
-                emulator._rest.application(), handler_cancellation=True, shutdown_timeout=0.2
-            )
-            await runner.setup()
-            try:
-                await web.TCPSite(runner, settings.host, settings.port).start()
-                host, port = runner.addresses[0][:2]
-                emulator.base_url = f"http://{host}:{port}/v2"
+            async with emulator._serving(emulator._rest.application(), "/v2"):
                 yield emulator
-            finally:
-                await runner.cleanup()
-                await emulator._tasks.close()
+
+    @property
+    def lines(self) -> Mapping[str, Line]:
+        return self._lines
 
     # --- calls
 
@@ -207,25 +148,9 @@ class TelnyxEmulator:
     def _connect(self, order: Order, person: Person) -> Call:
         call = Call(order, self.clock.wall())
         line = Line(call, person.join(call.control_id), self._exchange)
-        self.lines[call.control_id] = line
+        self._lines[call.control_id] = line
         line.start()
         return call
-
-    def call(self, control_id: str) -> Call:
-        return self.lines[control_id].call
-
-    @property
-    def calls(self) -> list[Call]:
-        """All calls, oldest first."""
-        return [line.call for line in self.lines.values()]
-
-    @property
-    def live_calls(self) -> list[Call]:
-        return [call for call in self.calls if not call.over]
-
-    def hang_up(self, control_id: str) -> None:
-        """The person at the other end hangs up now."""
-        self.lines[control_id].hang_up("person")
 
     # --- what was recorded
 
@@ -250,37 +175,13 @@ class TelnyxEmulator:
 
     # --- waiting (real seconds)
 
-    async def wait_for(self, control_id: str, *states: str, within: float = 10.0) -> Call:
-        """Wait until the call has reached one of these states; it may have gone on since.
-
-        Raises:
-            TimeoutError: it has not; names the states that it was in.
-        """
-        call = self.call(control_id)
-        await self.until(
-            lambda: not set(states).isdisjoint(call.reached),
-            f"call {' or '.join(states)}",
-            lambda: f"it was {', '.join(call.reached)}",
-            within=within,
-        )
-        return call
-
-    async def wait_call(self, *, to: str | None = None, within: float = 10.0) -> Call:
-        """Wait for a call (to this number) to exist, and return the newest."""
-
-        def found() -> list[Call]:
-            return [call for call in self.calls if to in {None, call.order.to}]
-
-        await self.until(lambda: bool(found()), f"a call to {to}", within=within)
-        return found()[-1]
-
     async def wait_listening(self, control_id: str, nth: int = 1, within: float = 10.0) -> None:
         """Wait until the n-th transcription, or a later one, is on: what the person says is heard.
 
         Raises:
             TimeoutError: not within this many real seconds.
         """
-        talk = self.lines[control_id].talk
+        talk = self._lines[control_id].talk
         await self.until(
             lambda: talk.listening and talk.gathers >= nth,
             f"listening {nth}",
@@ -288,35 +189,7 @@ class TelnyxEmulator:
             within=within,
         )
 
-    async def wait_idle(self, within: float = 10.0) -> None:
-        """Wait until no call is live and no webhook under way."""
-        await self.until(
-            # When all calls are over, what still runs are webhooks under way.
-            lambda: not self.live_calls and not self._tasks,
-            "idle",
-            lambda: f"live {self.live_calls}, {len(self._tasks)} tasks run",
-            within=within,
-        )
-
-    async def until(
-        self,
-        condition: Callable[[], bool],
-        what: str,
-        instead: Callable[[], str] = lambda: "it is not so",
-        *,
-        within: float = 10.0,
-    ) -> None:
-        """Wait for any condition on what the emulator records."""
-        await self._changes.until(condition, lambda: f"{what}: {instead()}", within)
-
     # --- raw webhooks
-
-    def hold_webhooks(self) -> None:
-        """Send no webhook until `release_webhooks`; those under way go on."""
-        self._webhooks.courier.gate.clear()
-
-    def release_webhooks(self) -> None:
-        self._webhooks.courier.gate.set()
 
     def sign(self, content: bytes, at: int | None = None) -> dict[str, str]:
         """The headers of a genuine webhook with this body, signed now or at this epoch second."""

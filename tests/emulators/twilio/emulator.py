@@ -4,16 +4,11 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from random import Random
 from uuid import uuid4
 
 import aiohttp
-from aiohttp import web
 
-from tests.emulators.clock import Changes, Clock, Tasks
-from tests.emulators.courier import Courier
-from tests.emulators.faults import FaultPlan, RestFault, WebhookFault
-from tests.emulators.media import MediaRoom, StreamFault, StreamOrder
+from tests.emulators.company import CompanySettings, PhoneCompany, open_session
 from tests.emulators.people import Person
 from tests.emulators.twilio.calls import Call, Callback, Fetch, Form, Order
 from tests.emulators.twilio.exchange import Alert, Event, Exchange
@@ -35,53 +30,27 @@ AUTH_TOKEN = secret("twilio")
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(CompanySettings):
     """How the emulator is set up."""
 
     numbers: Mapping[str, Number] = field(default_factory=dict[str, Number])
     """Our numbers (E.164); only they may call out, and only they can be called."""
-    people: Mapping[str, Person] = field(default_factory=dict[str, Person])
-    """Who answers at which number; every other number cannot be reached."""
-    origins: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Public URL prefixes -> local ones, such as https://voice.example.com -> http://127.0.0.1:3334."""
-    proxy_headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Headers that the tunnel in between adds to webhooks."""
     account_sid: str = ACCOUNT_SID
     auth_token: str = AUTH_TOKEN
     api_keys: Mapping[str, str] = field(default_factory=dict[str, str])
     """API key SID -> secret, valid for REST beside the account's own token."""
-    speed: float = 50.0
-    """Carrier seconds per real second."""
     queue_seconds: float = 0.2
     """Carrier seconds for which an outbound call is queued before it is dialled."""
-    seed: int = 0
-    """Of the faults' chance."""
-    host: str = "127.0.0.1"
-    port: int = 0
-    """Of the REST API; 0 takes a free one."""
     webhook_time_limit: float = 15.0
     """Real seconds for one webhook with its retries; a URL's overrides can only shorten it."""
-    retry_gap: float = 0.05
-    """Real seconds before a webhook is tried again."""
     sign_with_port: bool = False
     """Sign https URLs with their explicit port instead of without it; both occur."""
     extra_params: Form = ()
     """Fields added to every voice request, as Twilio adds new ones without notice."""
-    media_speed: float = 1.0
-    """Seconds of sound per real second: how fast live audio is, whatever the speed of calls."""
     on_event: Callable[[Event], None] = lambda _: None
 
 
-@dataclass(frozen=True)
-class Faults:
-    """The faults in force; tests add rules to these plans."""
-
-    webhooks: FaultPlan[Webhook, WebhookFault]
-    rest: FaultPlan[RestRequest, RestFault]
-    streams: FaultPlan[StreamOrder, StreamFault]
-
-
-class TwilioEmulator:
+class TwilioEmulator(PhoneCompany[Call, Webhook, RestRequest]):
     """A Twilio of one account. Use `async with TwilioEmulator.start(Settings(...))`.
 
     `numbers`, `people`, `account`, `origins` and the plans in `faults` may be changed while it
@@ -89,41 +58,22 @@ class TwilioEmulator:
     """
 
     def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
-        rng = Random(settings.seed)
+        super().__init__(settings, CarrierError)
         self.settings = settings
         self.numbers = dict(settings.numbers)
-        self.people = dict(settings.people)
         self.account = AccountState()
-        self.origins = dict(settings.origins)
-        self.faults = Faults(FaultPlan(rng), FaultPlan(rng), FaultPlan(rng))
-        self.violations: list[str] = []
-        """What the gateway did that Twilio would refuse, ignore or warn of."""
-        self.lines: dict[str, Line] = {}
-        self.base_url = ""
-        self._changes = Changes()
-        self._tasks = Tasks(self._changes)
-        self.clock = Clock(settings.speed)
+        self._lines: dict[str, Line] = {}
         self._webhooks = WebhookSender(
             auth_token=settings.auth_token,
             session=session,
             changes=self._changes,
-            courier=Courier(self.faults.webhooks, self._tasks, CarrierError),
+            courier=self._courier,
             violations=self.violations,
             origins=self.origins,
             proxy_headers=settings.proxy_headers,
             time_limit=settings.webhook_time_limit,
             retry_gap=settings.retry_gap,
             sign_with_port=settings.sign_with_port,
-        )
-        self.media = MediaRoom(
-            Clock(settings.media_speed),
-            self.clock,
-            self._tasks,
-            self._changes,
-            self.origins,
-            settings.proxy_headers,
-            self.violations,
-            self.faults.streams,
         )
         self._exchange = Exchange(
             self.clock,
@@ -144,7 +94,6 @@ class TwilioEmulator:
             self.numbers,
             self._changes,
         )
-        self.release_webhooks()
 
     @classmethod
     @asynccontextmanager
@@ -154,22 +103,14 @@ class TwilioEmulator:
         Raises:
             ExceptionGroup: at the end, if the emulator itself failed on the way.
         """
-        jar = aiohttp.DummyCookieJar()
-        connector = aiohttp.TCPConnector(limit=0)
-        async with aiohttp.ClientSession(connector=connector, cookie_jar=jar) as session:
+        async with open_session() as session:
             emulator = cls(settings, session)
-            runner = web.AppRunner(
-                emulator._rest.application(), handler_cancellation=True, shutdown_timeout=0.2
-            )
-            await runner.setup()
-            try:
-                await web.TCPSite(runner, settings.host, settings.port).start()
-                host, port = runner.addresses[0][:2]
-                emulator.base_url = f"http://{host}:{port}"
+            async with emulator._serving(emulator._rest.application()):
                 yield emulator
-            finally:
-                await runner.cleanup()
-                await emulator._tasks.close()
+
+    @property
+    def lines(self) -> Mapping[str, Line]:
+        return self._lines
 
     # --- calls
 
@@ -194,25 +135,9 @@ class TwilioEmulator:
         sid = f"CA{uuid4().hex}"
         order = replace(order, extra=self.settings.extra_params)
         call = Call(sid, self.settings.account_sid, order, self.clock.wall())
-        line = self.lines[sid] = Line(call, person.join(sid), self._exchange)
+        line = self._lines[sid] = Line(call, person.join(sid), self._exchange)
         line.start()
         return call
-
-    def call(self, call_sid: str) -> Call:
-        return self.lines[call_sid].call
-
-    @property
-    def calls(self) -> list[Call]:
-        """All calls, oldest first."""
-        return [line.call for line in self.lines.values()]
-
-    @property
-    def live_calls(self) -> list[Call]:
-        return [call for call in self.calls if not call.over]
-
-    def hang_up(self, call_sid: str) -> None:
-        """The person at the other end hangs up now."""
-        self.lines[call_sid].hang_up("person")
 
     # --- what was recorded
 
@@ -235,61 +160,7 @@ class TwilioEmulator:
     def events(self) -> deque[Event]:
         return self._exchange.events
 
-    # --- waiting (real seconds)
-
-    async def wait_for(self, call_sid: str, *states: str, within: float = 10.0) -> Call:
-        """Wait until the call has reached one of these states; it may have gone on since.
-
-        Raises:
-            TimeoutError: it has not; names the states that it was in.
-        """
-        call = self.call(call_sid)
-        await self.until(
-            lambda: not set(states).isdisjoint(call.reached),
-            f"call {' or '.join(states)}",
-            lambda: f"it was {', '.join(call.reached)}",
-            within=within,
-        )
-        return call
-
-    async def wait_call(self, *, to: str | None = None, within: float = 10.0) -> Call:
-        """Wait for a call (to this number) to exist, and return the newest."""
-
-        def found() -> list[Call]:
-            return [call for call in self.calls if to in {None, call.order.to}]
-
-        await self.until(lambda: bool(found()), f"a call to {to}", within=within)
-        return found()[-1]
-
-    async def wait_idle(self, within: float = 10.0) -> None:
-        """Wait until no call is live and no webhook under way."""
-        await self.until(
-            # When all calls are over, what still runs are webhooks under way.
-            lambda: not self.live_calls and not self._tasks,
-            "idle",
-            lambda: f"live {self.live_calls}, {len(self._tasks)} tasks run",
-            within=within,
-        )
-
-    async def until(
-        self,
-        condition: Callable[[], bool],
-        what: str,
-        instead: Callable[[], str] = lambda: "it is not so",
-        *,
-        within: float = 10.0,
-    ) -> None:
-        """Wait for any condition on what the emulator records."""
-        await self._changes.until(condition, lambda: f"{what}: {instead()}", within)
-
     # --- raw webhooks
-
-    def hold_webhooks(self) -> None:
-        """Send no webhook until `release_webhooks`; those under way go on."""
-        self._webhooks.courier.gate.clear()
-
-    def release_webhooks(self) -> None:
-        self._webhooks.courier.gate.set()
 
     def sign(self, url: str, params: Form | Mapping[str, str] = ()) -> str:
         """The genuine signature of a form POST to this public URL."""
@@ -341,4 +212,4 @@ def _pairs(params: Form | Mapping[str, str]) -> Form:
     return params if isinstance(params, tuple) else tuple(params.items())
 
 
-__all__ = ["ACCOUNT_SID", "AUTH_TOKEN", "Faults", "Settings", "TwilioEmulator"]
+__all__ = ["ACCOUNT_SID", "AUTH_TOKEN", "Settings", "TwilioEmulator"]
