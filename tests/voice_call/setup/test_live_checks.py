@@ -53,17 +53,22 @@ def test_without_live_audio_nothing_of_it_is_needed() -> None:
 
 @pytest.mark.scenario("F80")
 @pytest.mark.parametrize(
-    ("url", "expected"),
+    ("url", "out_there", "in_a_lab"),
     [
-        (STREAM, "ok"),
-        ("wss://192.168.1.5/voice/stream", "fail"),
-        ("ws://localhost:3334/voice/stream", "fail"),
+        (STREAM, "ok", "ok"),
+        ("wss://192.168.1.5/voice/stream", "fail", "ok"),
+        ("wss://localhost:3334/voice/stream", "fail", "ok"),
+        ("ws://voice.example.com/voice/stream", "fail", "warn"),
     ],
 )
-def test_a_stream_url_must_be_where_the_carrier_is(url: str, expected: str) -> None:
-    assert level(list(live_checks.exposed(config(), url))) == [("stream-exposure", expected)]
+def test_a_stream_url_must_be_where_the_carrier_is_and_encrypted(
+    url: str, out_there: str, in_a_lab: str
+) -> None:
+    assert level(list(live_checks.exposed(config(), url))) == [("stream-exposure", out_there)]
     local = config(twilio={"baseUrl": "http://127.0.0.1:9"})
-    assert level(list(live_checks.exposed(local, url))) == [("stream-exposure", "ok")]
+    assert level(list(live_checks.exposed(local, url))) == [("stream-exposure", in_a_lab)]
+    mock = config(provider="mock")
+    assert level(list(live_checks.exposed(mock, url))) == [("stream-exposure", "ok")]
 
 
 @pytest.mark.parametrize(

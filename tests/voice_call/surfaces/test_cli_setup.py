@@ -203,7 +203,8 @@ async def test_live_audio_is_checked_too(tmp_path: Path) -> None:
     assert checks(running)["stream-reach"]["message"] == f"{stream} reaches this gateway"
     assert checks(running)["speech"]["message"] == "scripted speaks first on live calls"
     for done in (running, still, offline):
-        assert checks(done)["stream-exposure"]["message"] == f"the stream URL is {stream}"
+        told = f"the stream URL is {stream}, and twilio opens streams over TLS only (wss)"
+        assert checks(done)["stream-exposure"]["message"] == told
     assert levels(still)["stream-reach"] == "warn"
     assert "stream-reach" not in levels(offline)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
+from urllib.parse import urlsplit
 
 from openclaw_voice_call.config.model import VoiceCallConfig
 from openclaw_voice_call.exposure import checks as exposure
@@ -46,14 +47,21 @@ def exposed(config: VoiceCallConfig, stream_url: str | None) -> Iterator[Check]:
     if stream_url is None:
         return
     where, reason = shown_url(stream_url), exposure.unreachable(stream_url)
-    if reason is None or not exposure.must_be_public(config):
-        yield ok("stream-exposure", f"the stream URL is {where}")
-    else:
+    real = exposure.must_be_public(config)
+    if reason is not None and real:
         yield fail(
             "stream-exposure",
             f"{reason}; {config.provider} opens {where} over the internet",
             "Set publicUrl or streaming.publicUrl to the address that the internet reaches.",
         )
+    elif urlsplit(stream_url).scheme != "wss" and config.provider != "mock":
+        yield (fail if real else warn)(
+            "stream-exposure",
+            f"the stream URL is {where}, and {config.provider} opens streams over TLS only (wss)",
+            "Set publicUrl to an https address, or streaming.publicUrl to a wss one.",
+        )
+    else:
+        yield ok("stream-exposure", f"the stream URL is {where}")
 
 
 def reachable(result: ProbeResult | None, stream_url: str | None) -> Iterator[Check]:
