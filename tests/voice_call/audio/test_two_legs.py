@@ -194,3 +194,18 @@ def test_ours_is_where_it_is_heard(steps: Sequence[tuple[str, int, int]]) -> Non
             del expected[place:]
             end = max(FRAME, place)
     assert tape.end()[1].rstrip(b"\xff") == bytes(expected).rstrip(b"\xff")
+
+
+def test_a_burst_that_another_stall_interrupts_leaves_no_trace() -> None:
+    legs = TwoLegs()
+    heard = b""
+    for frame in range(400):
+        due = 0.02 * (frame + 1)
+        # The network stalls from 1.0 s on: part of what waits comes at 1.3 s, the rest at 1.42 s.
+        at = 1.3 if 1.0 <= due < 1.1 else max(due, 1.42) if 1.1 <= due < 1.42 else due
+        legs.heard(at, (b"\x10" if frame == 300 else b"\xff") * 160)
+        piece = legs.settled(at)
+        heard += piece.left if piece is not None else b""
+    rest = legs.rest()
+    heard += rest.left if rest is not None else b""
+    assert heard.index(b"\x10") == 300 * 160

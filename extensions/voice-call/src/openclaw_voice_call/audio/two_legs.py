@@ -36,6 +36,13 @@ class Piece(NamedTuple):
     """Ours."""
 
 
+class _Gap(NamedTuple):
+    """Silence of the left leg that may be too much; in samples of the timeline."""
+
+    end: int
+    length: int
+
+
 class TwoLegs:
     """One call's. All times are seconds of a clock that never goes back."""
 
@@ -45,19 +52,18 @@ class TwoLegs:
         """Samples that were given out; both legs go on from there."""
         self._left = bytearray()
         self._right = bytearray()
-        self._gap_ends: int = 0
-        """Where in the timeline the newest silence in front of late frames ends."""
-        self._gap: int = 0
-        """How much of that silence is left, in samples."""
+        self._gaps: list[_Gap] = []
+        """What is left of the silences in front of late frames, the newest last."""
 
     def heard(self, at: float, mulaw: bytes) -> None:
         """Audio of the other party came at `at`, the next in order: it was spoken by then."""
         late = self._position(at - len(mulaw) / SAMPLE_RATE_HZ) - self._given - len(self._left)
         if late > _GAP:
             self._left += SILENCE * late
-            self._gap_ends, self._gap = self._given + len(self._left), late
+            self._gaps.append(_Gap(self._given + len(self._left), late))
         elif late < 0:
-            late += self._take_back(-late) or self._begin_earlier(-late)
+            late += self._take_back(-late)
+            late += self._begin_earlier(-late)
         if late >= -_MOST_AHEAD:
             self._left += mulaw
 
@@ -88,21 +94,29 @@ class TwoLegs:
         piece = Piece(bytes(self._left[:size]).ljust(size, SILENCE), bytes(self._right[:size]))
         del self._left[:size], self._right[:size]
         self._given += size
+        self._gaps = [gap for gap in self._gaps if gap.end > self._given]
         return piece
 
     def _take_back(self, size: int) -> int:
-        """Remove up to so much of the newest gap, as far as it was not given; gives how much."""
-        size = min(size, self._gap, max(0, self._gap_ends - self._given))
-        end = self._gap_ends - self._given
-        del self._left[end - size : end]
-        self._gap_ends -= size
-        self._gap -= size
-        return size
+        """Remove up to so much of the newest gaps, as far as it was not given; gives how much.
+
+        A gap that is gone joins the runs beside it, so the one before is that of both.
+        """
+        taken = 0
+        while self._gaps and taken < size:
+            end, length = self._gaps.pop()
+            cut = min(size - taken, length, end - self._given)
+            del self._left[end - cut - self._given : end - self._given]
+            taken += cut
+            if cut < length:
+                self._gaps.append(_Gap(end - cut, length - cut))
+                break
+        return taken
 
     def _begin_earlier(self, size: int) -> int:
         """Move the beginning, because it is known only now that its frames were late, too; gives
         by how much: as long as all frames are of one run, and nothing was given."""
-        if self._given or self._gap_ends or self._origin is None:
+        if size == 0 or self._given or self._gaps or self._origin is None:
             return 0
         self._origin -= size / SAMPLE_RATE_HZ
         if self._right:
