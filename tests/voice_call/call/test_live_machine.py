@@ -98,7 +98,7 @@ def test_a_stream_that_never_opens_leaves_the_carriers_own_voice() -> None:
 @pytest.mark.scenario("F51")
 def test_a_lost_stream_ends_the_call_after_the_grace() -> None:
     play = listening().at(10.0, ev.StreamClosed(1, "socket lost"))
-    assert play.record.stream == MediaStream(2)
+    assert play.record.stream == MediaStream(2, retries=1)
     play.at(10.0 + STREAM_GRACE_S - 0.1, ev.DeadlinePassed("stream"))
     assert play.record.end_reason is None
     play.at(10.0 + STREAM_GRACE_S, ev.DeadlinePassed("stream"))
@@ -291,10 +291,53 @@ def test_keys_after_words_wait_for_the_words() -> None:
 @pytest.mark.scenario("F54")
 def test_after_a_restart_the_next_stream_is_wanted() -> None:
     play = listening().at(10.0, ev.Restored())
-    assert play.record.stream == MediaStream(2)
+    assert play.record.stream == MediaStream(2, retries=1)
     assert play.record.deadlines["stream"] > play.record.answered_at + STREAM_GRACE_S  # pyright: ignore[reportOptionalOperand]
     play.at(11.0, ev.StreamOpened(2, "MZ2"))
     assert play.state == "listening"
+
+
+@pytest.mark.scenario("F54")
+def test_a_stream_that_failed_because_we_were_away_is_tried_once_more() -> None:
+    play = listening().at(10.0, ev.Restored())
+    due_at = play.record.deadlines["stream"]
+    play.at(10.5, ev.StreamFailed("connection refused", 2))
+    assert play.due(markup=False) == ["stream:3"]
+    assert play.record.deadlines["stream"] == due_at
+    # The same news again is of a stream that is not wanted any more.
+    play.at(10.6, ev.StreamFailed("connection refused", 2))
+    assert play.due(markup=False) == ["stream:3"]
+    play.at(11.0, ev.StreamFailed("connection refused", 3))
+    assert play.record.path is VoicePathKind.CARRIER
+    assert play.lined_up == [SAY_AGAIN]
+
+
+@pytest.mark.scenario("F54")
+def test_a_line_of_which_we_know_that_its_streams_fail_is_not_given_up() -> None:
+    play = listening().at(10.0, ev.StreamClosed(1, "lost"))
+    play.at(11.0, ev.StreamFailed("no route", 2))
+    play.at(10.0 + STREAM_GRACE_S, ev.DeadlinePassed("stream"))
+    assert play.record.end_reason is None
+    assert play.record.path is VoicePathKind.CARRIER
+
+
+@pytest.mark.scenario("F54")
+def test_what_was_said_of_a_stream_of_the_last_process_is_no_news_for_the_next() -> None:
+    play = listening().at(10.0, ev.Restored()).at(12.0, ev.Restored())
+    assert play.record.stream == MediaStream(3, retries=1)
+    before = play.record
+    assert play.at(12.5, ev.StreamFailed("connection refused", 2)).record is before
+
+
+@pytest.mark.scenario("F54")
+def test_a_first_stream_that_failed_because_we_were_away_is_tried_once_more() -> None:
+    play = Playbook.outbound("Hello.", live=True).at(0.2, ev.DialAccepted(LEG))
+    play.at(1.0, ev.LineAnswered(LEG)).at(2.0, ev.Restored())
+    assert play.due(markup=False) == ["stream:1"]
+    play.at(2.1, ev.StreamFailed("connection refused", 1))
+    assert play.due(markup=False) == ["stream:2"]
+    play.at(3.0, ev.StreamOpened(2, "s"))
+    assert play.lined_up == ["Hello."]
 
 
 @pytest.mark.scenario("F53")

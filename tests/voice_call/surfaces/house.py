@@ -300,7 +300,8 @@ async def house(
         on_change=changed,
         on_refusal=lambda offer, refusal: None,
     )
-    await manager.start()
+    await manager.restore()
+    manager.start()
     service = CallService(
         manager=manager,
         store=store,

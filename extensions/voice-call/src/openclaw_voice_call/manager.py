@@ -56,7 +56,8 @@ log = logging.getLogger("openclaw.plugins.voice-call")
 
 
 class CallManager:
-    """Constructed complete; `start` restores what was live, `stop` ends or leaves it."""
+    """Constructed complete; `restore` takes up what was live, `start` goes on with it, `stop` ends
+    or leaves it."""
 
     def __init__(
         self,
@@ -86,6 +87,8 @@ class CallManager:
         self._on_refusal = on_refusal
         self._runners: dict[CallId, CallRunner] = {}
         self._legs: dict[CarrierCallId, CallRunner] = {}
+        self._restored: list[CallRunner] = []
+        """Those that have not been started yet."""
         self._admitting: dict[CarrierCallId, asyncio.Future[CallRunner | Refusal]] = {}
         self._opening = 0
         self._settled = asyncio.Event()
@@ -120,17 +123,23 @@ class CallManager:
             self._settled.clear()
             await self._settled.wait()
 
-    async def start(self) -> None:
-        """Take up the calls that were live when the last process stopped. Dials nothing (F55)."""
-        restored: list[CallRunner] = []
+    async def restore(self) -> None:
+        """Know the calls again that were live when the last process stopped. Before the doors open:
+        then the first webhook finds its call."""
         for record in await self._store.live():
-            runner = CallRunner(record, self._parts, served=record.script.number)
+            runner = CallRunner(record, self._parts, restored=True)
             self._runners[record.call_id] = runner
             # Stored first: what is due from the old record may be a dial that has gone out.
             await runner.apply(ev.Restored())
             self._responder.recover(record)
+            self._restored.append(runner)
+
+    def start(self) -> None:
+        """Go on with the restored calls. Dials nothing (F55). After the doors are open: a carrier
+        that is told to open a stream does so at once."""
+        restored, self._restored = self._restored, []
+        for runner in restored:
             runner.start()
-            restored.append(runner)
         if restored:
             log.info("calls restored", extra={"count": len(restored)})
             self._tasks.spawn("restored calls", self._check(restored))

@@ -26,7 +26,7 @@ from openclaw_voice_call.call.due import (
     Lookup,
     Nudge,
 )
-from openclaw_voice_call.call.record import CallRecord, MediaStream
+from openclaw_voice_call.call.record import CallRecord
 from openclaw_voice_call.call.script import ConnectStream, Digits, Say, StepRef, Verb
 from openclaw_voice_call.call.types import Direction, EndReason, Phase
 from openclaw_voice_call.errors import (
@@ -281,7 +281,8 @@ class Performer:
 def _is_wanted(record: CallRecord, command: Act) -> bool:
     """Whether the line is to do this now: a verb of the current script, or the wanted stream."""
     if isinstance(command.verb, ConnectStream):
-        return record.speaks_live and record.stream == MediaStream(command.verb.number)
+        stream = record.stream
+        return record.speaks_live and stream is not None and stream.awaits(command.verb.number)
     return record.script.number == command.here.script
 
 

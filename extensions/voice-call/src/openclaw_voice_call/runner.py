@@ -21,7 +21,7 @@ from openclaw_voice_call.call.draft import Decision
 from openclaw_voice_call.call.due import Ask, HangUpLine, due
 from openclaw_voice_call.call.facts import Fact
 from openclaw_voice_call.call.instruct import Hold, Over, Play, Stale, instruct
-from openclaw_voice_call.call.record import CallRecord, MediaStream
+from openclaw_voice_call.call.record import CallRecord
 from openclaw_voice_call.call.script import Listen, StepRef
 from openclaw_voice_call.call.types import EndReason, Mode
 from openclaw_voice_call.conversation.answering import Answering
@@ -57,9 +57,13 @@ class CallParts:
 
 
 class CallRunner:
-    """Complete when constructed with a stored record; `start` performs what that calls for."""
+    """Complete when constructed with a stored record; `start` performs what that calls for.
 
-    def __init__(self, record: CallRecord, parts: CallParts, *, served: int = 0) -> None:
+    `restored`: the record is of the last process. Such a call takes what is told to it, and does
+    nothing but hang up before it is started: what it asks for may come back to our doors.
+    """
+
+    def __init__(self, record: CallRecord, parts: CallParts, *, restored: bool = False) -> None:
         self.record = record
         """The newest stored record."""
         self._head = record
@@ -77,8 +81,9 @@ class CallRunner:
         self._distressed = False
         self._stumbled = False
         self._stopped = False
+        self._waiting = restored
         self._line = LineWatch(
-            served=served,
+            served=record.script.number if restored else 0,
             markup=self._features.markup,
             clock=parts.clock,
             tasks=parts.tasks,
@@ -92,12 +97,13 @@ class CallRunner:
             record=lambda: self._head,
             post=self.post,
         )
+        if self._line.served:
+            # The carrier is about to repeat what the end of the last process cut.
+            self._line.expect_return()
 
     def start(self, facts: Sequence[Fact] = ()) -> None:
         """Begin what the stored record calls for; `facts` are those of its opening."""
-        if self._line.served:
-            # A restored line: its carrier is about to repeat what the end of the last process cut.
-            self._line.expect_return()
+        self._waiting = False
         self._adopt(self.record, facts)
         if self.record.speaks_live and self.record.live and self._voice is None:
             self.tell(ev.LiveAudioFailed("live audio is switched off"))
@@ -152,7 +158,8 @@ class CallRunner:
             self._voice is not None
             and head.speaks_live
             and not head.closing
-            and stream == MediaStream(number)
+            and stream is not None
+            and stream.awaits(number)
         )
 
     async def open_stream(self, number: int, start: StreamStart, wire: Wire) -> MessageSink:
@@ -271,15 +278,8 @@ class CallRunner:
 
     def _adopt(self, record: CallRecord, facts: Sequence[Fact]) -> None:
         self.record = record
-        for command in due(record, markup=self._features.markup, line=self._line.view()):
-            if command.id in self._begun:
-                continue
-            self._begun.add(command.id)
-            if isinstance(command, Ask):
-                watch = self._voice.watch if self._voice is not None else None
-                self._answering.ask(record, command.reply, watch)
-            else:
-                self._performer.begin(command)
+        if not self._waiting:
+            self._begin_due(record)
         if record.reply is None:
             self._answering.cancel()
         if record.closing or record.waiter is not None or not record.speaks_live:
@@ -295,6 +295,17 @@ class CallRunner:
         self._parts.responder.remember(record, facts)
         self._parts.adopted(self, facts)
         self._wake()
+
+    def _begin_due(self, record: CallRecord) -> None:
+        for command in due(record, markup=self._features.markup, line=self._line.view()):
+            if command.id in self._begun:
+                continue
+            self._begun.add(command.id)
+            if isinstance(command, Ask):
+                watch = self._voice.watch if self._voice is not None else None
+                self._answering.ask(record, command.reply, watch)
+            else:
+                self._performer.begin(command)
 
     def _hang_up_if_due(self) -> None:
         if not self._head.closing or "hangup" in self._begun:

@@ -1,7 +1,7 @@
 """The composition root: everything of the plugin that lives, built in order, taken down in reverse.
 
-The journal is opened and the calls of the last process are taken up before the webhook server
-listens, so that the first webhook after a restart finds its call.
+The journal is opened and the calls of the last process are known again before the webhook server
+listens, so that the first webhook after a restart finds its call; they go on when it listens.
 """
 
 from __future__ import annotations
@@ -213,11 +213,12 @@ class VoiceCallRuntime:
                 api.log.info(notice)
             # Should the port be taken, nothing of the calls goes on here: the next start has them.
             stack.push_async_callback(lambda: manager.stop(restarting=True))
-            await manager.start()
+            await manager.restore()
             await server.start()
             stack.push_async_callback(server.stop)
             # Whether this is a restart is known when it is stopped.
             stack.push_async_callback(lambda: manager.stop(restarting=api.restarting))
+            manager.start()
             api.log.info("Webhook server listening on %s", local_webhook_url())
             # Without a fixed port, only the mock carrier can be served, which calls this machine.
             fixed = config.serve.port or config.public_url

@@ -70,10 +70,16 @@ def stream_closed(draft: Draft, event: ev.StreamClosed) -> None:
 
 
 def stream_failed(draft: Draft, event: ev.StreamFailed) -> None:
-    stream = draft.record.stream
+    """Nobody is kept waiting for a first stream by trying again. A later one that fails, most often
+    because we were away, is replaced once, within the same grace."""
+    record = draft.record
+    stream = record.stream
     if stream is None or stream.open or event.number not in (None, stream.number):
         return
-    fall_back(draft, event.detail)
+    if stream.retries > 0 and record.speaks_live and not record.closing:
+        draft.set(stream=MediaStream(stream.number + 1, retries=stream.retries - 1))
+    else:
+        fall_back(draft, event.detail)
 
 
 def live_audio_failed(draft: Draft, event: ev.LiveAudioFailed) -> None:
@@ -81,13 +87,13 @@ def live_audio_failed(draft: Draft, event: ev.LiveAudioFailed) -> None:
 
 
 def stream_overdue(draft: Draft) -> None:
-    """One that never came is replaced by the carrier's own voice; one that does not come back was
-    the line itself (F51)."""
+    """One that never came is replaced by the carrier's own voice; so is one of which we know that
+    the carrier tries in vain. One that just does not come back was the line itself (F51)."""
     record = draft.record
     stream = record.stream
     if not record.speaks_live or stream is None or stream.open:
         return
-    if stream.number == 1:
+    if stream.number == 1 or stream.retries == 0:
         fall_back(draft, "the carrier did not open the media stream")
     else:
         reason = judge_remote_end(record, EndReason.COMPLETED)
@@ -95,13 +101,17 @@ def stream_overdue(draft: Draft) -> None:
 
 
 def restored(draft: Draft) -> None:
-    """The sockets of the last process are gone."""
+    """The sockets of the last process are gone, and what the carrier tells of the stream that was
+    just being opened then is no news any more."""
     record = draft.record
+    stream = record.stream
     if record.speaks_live and record.phase is Phase.UP and not record.closing:
-        if record.stream is not None and record.stream.open:
-            draft.note(StreamDown(record.stream.number, "the gateway was restarted"))
+        if stream is not None and stream.open:
+            draft.note(StreamDown(stream.number, "the gateway was restarted"))
+        if stream is not None and (stream.open or stream.number > 1):
             _want_next(draft, RESTORED_GRACE_S)
         else:
+            draft.set(stream=MediaStream(retries=1))
             draft.arm("stream", draft.now + RESTORED_GRACE_S)
 
 
@@ -167,7 +177,7 @@ def recording_failed(draft: Draft, event: ev.RecordingFailed) -> None:
 def _want_next(draft: Draft, grace_s: float) -> None:
     stream = draft.record.stream
     assert stream is not None
-    draft.set(stream=MediaStream(stream.number + 1))
+    draft.set(stream=MediaStream(stream.number + 1, retries=1))
     # While keys are being sent, some carriers have no stream. It is awaited from their end on.
     if not isinstance(draft.record.script.current, Digits):
         draft.arm("stream", draft.now + grace_s)

@@ -95,6 +95,12 @@ class MediaStream(msgspec.Struct, frozen=True):
 
     number: int = 1
     open: bool = False
+    retries: int = 0
+    """How often another one is tried when the carrier cannot open this one."""
+
+    def awaits(self, number: int) -> bool:
+        """Whether the stream `number` is the one that is wanted and not open yet."""
+        return not self.open and self.number == number
 
 
 class Cut(msgspec.Struct, frozen=True):
