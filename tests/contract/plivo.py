@@ -115,14 +115,19 @@ def _sign(token: str, fields: Form) -> dict[str, str]:
 
 @asynccontextmanager
 async def open_plivo(
-    port: int, people: Mapping[str, Person], callers: Mapping[str, Person], speed: float
+    port: int,
+    people: Mapping[str, Person],
+    callers: Mapping[str, Person],
+    speed: float,
+    *,
+    retry_gap: float = 0.2,
 ) -> AsyncGenerator[Company]:
     settings = Settings(
         numbers={OURS: Number(PUBLIC_URL, hangup_url=f"{PUBLIC_URL}?type=status")},
         people=people,
         origins={PUBLIC_ORIGIN: f"http://127.0.0.1:{port}"},
         speed=speed,
-        retry_gap=0.2,
+        retry_gap=retry_gap,
     )
     async with PlivoEmulator.start(settings) as plivo:
         yield PlivoCompany(plivo, callers)

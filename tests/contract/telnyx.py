@@ -116,7 +116,12 @@ def _sign(content: bytes) -> str:
 
 @asynccontextmanager
 async def open_telnyx(
-    port: int, people: Mapping[str, Person], callers: Mapping[str, Person], speed: float
+    port: int,
+    people: Mapping[str, Person],
+    callers: Mapping[str, Person],
+    speed: float,
+    *,
+    retry_gap: float = 0.2,
 ) -> AsyncGenerator[Company]:
     settings = Settings(
         numbers=frozenset({OURS}),
@@ -125,7 +130,7 @@ async def open_telnyx(
         people=people,
         origins={PUBLIC_ORIGIN: f"http://127.0.0.1:{port}"},
         speed=speed,
-        retry_gap=0.2,
+        retry_gap=retry_gap,
     )
     async with TelnyxEmulator.start(settings) as telnyx:
         yield TelnyxCompany(telnyx, callers)

@@ -105,7 +105,12 @@ def _sign(token: str, fields: Mapping[str, str]) -> str:
 
 @asynccontextmanager
 async def open_twilio(
-    port: int, people: Mapping[str, Person], callers: Mapping[str, Person], speed: float
+    port: int,
+    people: Mapping[str, Person],
+    callers: Mapping[str, Person],
+    speed: float,
+    *,
+    retry_gap: float = 0.2,
 ) -> AsyncGenerator[Company]:
     number = Number(PUBLIC_URL, status_callback=f"{PUBLIC_URL}?type=status")
     settings = Settings(
@@ -113,7 +118,7 @@ async def open_twilio(
         people=people,
         origins={PUBLIC_ORIGIN: f"http://127.0.0.1:{port}"},
         speed=speed,
-        retry_gap=0.2,
+        retry_gap=retry_gap,
     )
     async with TwilioEmulator.start(settings) as twilio:
         yield TwilioCompany(twilio, callers)

@@ -181,6 +181,13 @@ class GatewayProcess:
         await self.kill()
         await self.start()
 
+    async def replace(self) -> None:
+        """SIGUSR1: the process ends in order and replaces itself, on its configuration as it is."""
+        assert self._process is not None
+        self._began_at = len(self.output)
+        self._process.send_signal(signal.SIGUSR1)
+        await self.wait_log("gateway ready", within=START_S)
+
     async def close(self) -> None:
         """Leave nothing running, whatever the test did."""
         if self.running:
