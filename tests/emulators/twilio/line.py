@@ -3,9 +3,8 @@
 import asyncio
 from collections.abc import Coroutine, Sequence
 from urllib.parse import urldefrag, urljoin
-from uuid import uuid4
 
-from tests.emulators.media import MediaStream, Talker
+from tests.emulators.media import Talker
 from tests.emulators.people import Heard, PersonOnCall, speaking_time
 from tests.emulators.twilio.calls import (
     Call,
@@ -17,8 +16,8 @@ from tests.emulators.twilio.calls import (
 )
 from tests.emulators.twilio.exchange import Exchange
 from tests.emulators.twilio.gathering import Gathering
-from tests.emulators.twilio.media import TwilioLanguage
 from tests.emulators.twilio.spec import is_web_url
+from tests.emulators.twilio.streaming import Streaming
 from tests.emulators.twilio.twiml import (
     Document,
     DocumentError,
@@ -56,7 +55,7 @@ class Line:
         self._timers: list[asyncio.Task[None]] = []
         self._main: asyncio.Task[None] | None = None
         self._limit: asyncio.Task[None] | None = None
-        self._talker = Talker(talk, self._leave_after)
+        self.talker = Talker(talk, self._leave_after)
 
     # --- from outside
 
@@ -161,7 +160,7 @@ class Line:
                 ("AnsweredBy", verdict),
                 ("MachineDetectionDuration", str(int(DETECTION_SECONDS * 1000))),
             )
-            self._send("amd", Fetch(detection.callback, detection.method), fields)
+            self.send("amd", Fetch(detection.callback, detection.method), fields)
 
         if detection.callback:
             self._timers.append(self._exchange.tasks.spawn(tell_later(), "machine detection"))
@@ -260,7 +259,7 @@ class Line:
                     if extra is not None:
                         return self._follow(base, verb.action, verb.method, extra)
                 case Stream():
-                    await self._connect(verb)
+                    await Streaming(self, self._exchange, verb).run()
                     if verb.action:
                         return self._follow(base, verb.action, verb.method)
                 case Say() | Play() | Pause():
@@ -280,42 +279,6 @@ class Line:
             raise CarrierError(11100, f"not a URL that can be called: {target!r}")
         return Fetch(target, method, extra)
 
-    async def _connect(self, stream: Stream) -> None:
-        """Hold the document until the stream is over; one that fails is passed over."""
-        call, exchange = self.call, self._exchange
-        sid = f"MZ{uuid4().hex}"
-        language = TwilioLanguage(sid, call.sid, call.account_sid, stream.parameters)
-        headers = {"X-Twilio-Signature": exchange.webhooks.sign(stream.url)}
-        media = exchange.media.open(call.sid, sid, stream.url, language, self._talker, headers)
-        call.streams.append(media)
-        exchange.note(call, "stream", stream.url)
-        try:
-            if not await media.connected():
-                exchange.alert(call, 31920, f"media stream: {media.error}")
-                return self._tell_stream(stream, media, "stream-error")
-            self._tell_stream(stream, media, "stream-started")
-            return await media.ended()
-        finally:
-            media.stop()
-            if media.started_at is not None:
-                self._tell_stream(stream, media, "stream-stopped")
-
-    def _tell_stream(self, stream: Stream, media: MediaStream, event: str) -> None:
-        if not stream.status_callback:
-            return
-        fields = [
-            ("AccountSid", self.call.account_sid),
-            ("CallSid", self.call.sid),
-            ("StreamSid", media.name),
-            ("StreamName", stream.name),
-            ("StreamEvent", event),
-            ("Timestamp", self.clock.wall().isoformat()),
-        ]
-        if event == "stream-error":
-            fields.append(("StreamError", f"31920 {media.error}"))
-        target = Fetch(stream.status_callback, stream.status_callback_method)
-        self._send("stream", target, tuple(fields))
-
     async def _apologise(self) -> None:
         if self.call.answered_at is None:
             self._answer()
@@ -332,7 +295,7 @@ class Line:
 
     def tell_partial(self, url: str, method: str, fields: Form) -> None:
         """Report speech that is still going on."""
-        self._send("partial", Fetch(url, method), (*self.call.common_fields(), *fields))
+        self.send("partial", Fetch(url, method), (*self.call.common_fields(), *fields))
 
     async def perform(self, verbs: Sequence[Verb]) -> None:
         """Say, play and pause, in order."""
@@ -371,7 +334,7 @@ class Line:
         callback = self.call.callback
         if callback.url and event in callback.events:
             fields = self.call.progress_fields(status or event, self.clock.wall())
-            self._send("status", Fetch(callback.url, callback.method), fields)
+            self.send("status", Fetch(callback.url, callback.method), fields)
 
     def _tell_end(self) -> None:
         if not self.call.inbound:
@@ -379,10 +342,10 @@ class Line:
         callback = self.call.callback
         if callback.url:
             fields = (*self.call.common_fields(), *self.call.end_fields())
-            self._send("status", Fetch(callback.url, callback.method), fields)
+            self.send("status", Fetch(callback.url, callback.method), fields)
         return None
 
-    def _send(self, kind: Kind, target: Fetch, fields: Form) -> None:
+    def send(self, kind: Kind, target: Fetch, fields: Form) -> None:
         webhook = Webhook(kind, self.call.sid, target.url, target.method, fields)
 
         async def tell() -> None:
