@@ -149,8 +149,9 @@ def interruption_void(draft: Draft, _: ev.InterruptionVoid) -> None:
     if cut is None or record.closing:
         return
     draft.set(cut=None, ending=cut.ending)
-    for text in cut.rest:
-        say(draft, text, cut.speaker, turn=cut.turn)
+    for words in cut.rest:
+        if record.waiter is None or words.speaker is not Speaker.AGENT:
+            say(draft, words.text, words.speaker, turn=words.turn)
 
 
 def turn_timed(draft: Draft, event: ev.TurnTimed) -> None:

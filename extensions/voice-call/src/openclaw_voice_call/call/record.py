@@ -103,14 +103,22 @@ class MediaStream(msgspec.Struct, frozen=True):
         return not self.open and self.number == number
 
 
+class Unsaid(msgspec.Struct, frozen=True):
+    """Words that were not heard. `turn` is the one that an agent's words answer, else 0."""
+
+    text: str
+    speaker: Speaker
+    turn: int
+
+
 class Cut(msgspec.Struct, frozen=True):
     """What an interruption has cut off. Said after all if it turns out that nobody spoke."""
 
     utterance: int
-    rest: tuple[str, ...]
+    rest: tuple[Unsaid, ...]
     """What was not heard, in order."""
-    speaker: Speaker
     turn: int
+    """The turn of which an answer was cut off; 0: of none."""
     ending: EndReason | None = None
     """The end that was to follow."""
 

@@ -10,8 +10,8 @@ from openclaw_voice_call.call import events as ev
 from openclaw_voice_call.call.closing import end
 from openclaw_voice_call.call.draft import Draft
 from openclaw_voice_call.call.facts import ReplyAsked, ReplyGiven, ReplyMissed, TurnHeard
-from openclaw_voice_call.call.lineup import close_turn, drop_unspoken_replies, retail, say
-from openclaw_voice_call.call.record import CallRecord, Cut, Exchange, PendingReply
+from openclaw_voice_call.call.lineup import close_turn, drop_unspoken_replies, enter, retail, say
+from openclaw_voice_call.call.record import CallRecord, Cut, Exchange, PendingReply, Unsaid
 from openclaw_voice_call.call.script import Listen, Say
 from openclaw_voice_call.call.types import Mode, Phase, Speaker
 
@@ -53,8 +53,9 @@ def heard(draft: Draft, event: ev.Heard) -> None:
 
 def key_pressed(draft: Draft, event: ev.KeyPressed) -> None:
     """Keys that come one by one are one answer: up to `#`, or to a pause."""
-    stream = draft.record.stream
-    if event.script is not None and stream is not None and stream.open:
+    record = draft.record
+    streaming = record.speaks_live and record.stream is not None and record.stream.open
+    if event.script is not None and streaming:
         # Telnyx tells a key on the open stream and by a webhook, which alone names a script.
         return
     if not _is_awaited(draft.record, event.script, continuous=True):
@@ -87,6 +88,7 @@ def reply_ready(draft: Draft, event: ev.ReplyReady) -> None:
     draft.disarm("reply", "filler")
     draft.set(reply=None, exchange=Exchange(event.turn, pending.text, text))
     draft.note(ReplyGiven(event.turn))
+    _drop_cut_filler(draft)
     say(draft, text, Speaker.AGENT, turn=event.turn)
 
 
@@ -101,13 +103,15 @@ def reply_sentence(draft: Draft, event: ev.ReplySentence) -> None:
     if not pending.begun or exchange is None:
         draft.disarm("filler")
         draft.note(ReplyGiven(event.turn))
+        _drop_cut_filler(draft)
         exchange = Exchange(event.turn, pending.text, text)
     else:
         exchange = msgspec.structs.replace(exchange, reply=f"{exchange.reply} {text}")
     draft.set(reply=msgspec.structs.replace(pending, begun=True), exchange=exchange)
     cut = draft.record.cut
     if cut is not None and cut.turn == event.turn:
-        draft.set(cut=msgspec.structs.replace(cut, rest=(*cut.rest, text)))
+        rest = (*cut.rest, Unsaid(text, Speaker.AGENT, event.turn))
+        draft.set(cut=msgspec.structs.replace(cut, rest=rest))
     else:
         say(draft, text, Speaker.AGENT, turn=event.turn)
 
@@ -142,13 +146,21 @@ def give_sign_of_life(draft: Draft) -> None:
 def cut_off(record: CallRecord, verb: Say, heard: str) -> Cut:
     """What an interruption of `verb` takes away, of which `heard` was played."""
     rest = verb.text[len(heard) :].strip() if verb.text.startswith(heard) else verb.text
-    later = [
-        each.text
+    later = (
+        Unsaid(each.text, each.speaker, each.turn)
         for each in record.script.pending
         if isinstance(each, Say) and each.speaker is Speaker.AGENT
-    ]
-    texts = tuple(text for text in (rest, *later) if text)
-    return Cut(verb.utterance, texts, verb.speaker, verb.turn, record.ending)
+    )
+    cut = tuple(words for words in (Unsaid(rest, verb.speaker, verb.turn), *later) if words.text)
+    turn = max((verb.turn, *(words.turn for words in cut)))
+    return Cut(verb.utterance, cut, turn, record.ending)
+
+
+def _drop_cut_filler(draft: Draft) -> None:
+    """The rest of a sign of life is not said behind the answer."""
+    cut = draft.record.cut
+    if cut is not None and any(words.speaker is Speaker.SYSTEM for words in cut.rest):
+        draft.set(cut=None)
 
 
 def reply_failed(draft: Draft, event: ev.ReplyFailed) -> None:
@@ -196,8 +208,8 @@ def _ask(draft: Draft, pending: PendingReply) -> None:
 
 
 def _take_back(draft: Draft, utterance: int) -> str | None:
-    """Words that were about to be spoken are obsolete. Gives what they were the answer to, if not a
-    word of that answer has been heard: it is still to be answered."""
+    """Words that were about to be spoken are obsolete, an announced end too. Gives what they were
+    the answer to, if not a word of that answer has been heard: it is still to be answered."""
     record = draft.record
     verb = record.script.current
     if not isinstance(verb, Say) or verb.utterance != utterance:
@@ -207,8 +219,14 @@ def _take_back(draft: Draft, utterance: int) -> str | None:
     drop_unspoken_replies(draft, "superseded")
     draft.give_up(verb, "superseded", code="superseded")
     script = draft.record.script
-    draft.set(script=msgspec.structs.replace(script, position=script.position + 1))
+    done = script.verbs[: script.position + 1]
+    script = msgspec.structs.replace(
+        script, verbs=(*done, *script.pending), position=script.position + 1
+    )
+    draft.set(script=script, ending=None)
     draft.disarm("say")
+    if script.speaking:
+        enter(draft)
     exchange = record.exchange
     if exchange is None or exchange.turn != verb.turn or exchange.heard:
         return None

@@ -1,0 +1,97 @@
+"""What a live call says, and in which order, when several want to speak or one was cut off."""
+
+from __future__ import annotations
+
+import pytest
+
+from openclaw_voice_call.call import events as ev
+from openclaw_voice_call.call.script import Digits, Say
+from openclaw_voice_call.call.types import VoicePathKind
+from tests.voice_call.call.playbook import LEG, Playbook
+
+
+def listening(**settings: object) -> Playbook:
+    """A live call that has been answered and listens; nothing has been said."""
+    play = Playbook.outbound(None, live=True, **settings)  # pyright: ignore[reportArgumentType]
+    play.at(0.2, ev.DialAccepted(LEG)).at(1.0, ev.LineAnswered(LEG))
+    return play.at(1.2, ev.StreamOpened(1, "MZ1"))
+
+
+def played(play: Playbook, seconds: float) -> Playbook:
+    assert isinstance(play.verb, Say)
+    return play.at(seconds, ev.UtterancePlayed(play.verb.utterance))
+
+
+@pytest.mark.scenario("F42", "F30")
+def test_the_owners_words_behind_an_obsolete_answer_begin_in_its_place() -> None:
+    play = listening().at(2.0, ev.Heard("Hi")).at(2.3, ev.ReplySentence(1, "Obsolete."))
+    play.at(2.4, ev.SpeakRequested("op", "From the owner."))
+    play.at(2.5, ev.Heard("I mean", unspoken=1))
+    assert play.lined_up == ["From the owner."]
+    assert "say" in play.record.deadlines
+    assert play.record.reply is not None
+    assert play.record.reply.text == "Hi I mean"
+
+
+def test_keys_behind_an_obsolete_answer_are_sent() -> None:
+    play = listening().at(2.0, ev.Heard("Hi")).at(2.3, ev.ReplySentence(1, "Obsolete."))
+    play.at(2.4, ev.DigitsRequested("op", "12"))
+    told = play.record.script.number
+    play.at(2.5, ev.Heard("I mean", unspoken=1))
+    assert play.verb == Digits("12", "op")
+    assert play.due(markup=True, served=told, asking=False)[0] == f"nudge:{told + 1}"
+    assert "say" in play.record.deadlines
+
+
+@pytest.mark.scenario("F32", "F42")
+def test_a_farewell_that_nobody_has_heard_ends_no_call_that_goes_on() -> None:
+    play = listening().at(2.0, ev.Heard("Bye"))
+    play.at(2.1, ev.EndRequested(after_reply=True))
+    play.at(2.3, ev.ReplySentence(1, "Good bye."), ev.ReplyFinished(1))
+    play.at(2.5, ev.Heard("No, wait", unspoken=1))
+    assert play.record.ending is None
+    play.at(3.0, ev.ReplySentence(2, "Yes?"), ev.ReplyFinished(2))
+    played(play, 4.0)
+    assert play.state == "listening"
+
+
+def test_the_rest_of_a_filler_is_not_said_behind_the_answer() -> None:
+    play = listening(filler_ms=1000, fillers=("One moment please.",)).at(2.0, ev.Heard("Look"))
+    play.at(3.1, ev.DeadlinePassed("filler"))
+    play.at(3.5, ev.UtteranceInterrupted(1, "One moment"))
+    play.at(3.8, ev.ReplySentence(1, "It will rain."))
+    play.at(4.5, ev.InterruptionVoid())
+    play.at(4.6, ev.ReplySentence(1, "Take an umbrella."))
+    assert play.lined_up == ["It will rain.", "Take an umbrella."]
+
+
+@pytest.mark.scenario("F30")
+def test_a_noise_in_the_owners_words_does_not_turn_the_answer_around() -> None:
+    play = listening().at(2.0, ev.SpeakRequested("op", "From the owner."))
+    play.at(2.1, ev.Heard("Hi")).at(2.3, ev.ReplySentence(1, "One."))
+    play.at(2.6, ev.UtteranceInterrupted(1, "From"))
+    play.at(2.8, ev.ReplySentence(1, "Two."))
+    assert play.lined_up == []
+    play.at(3.6, ev.InterruptionVoid())
+    assert play.lined_up == ["the owner.", "One.", "Two."]
+    speakers = [verb.speaker for verb in play.record.script.verbs if isinstance(verb, Say)]
+    assert speakers == ["owner", "agent", "agent"]
+
+
+@pytest.mark.scenario("F46")
+def test_a_cut_answer_is_not_taken_up_again_behind_a_question_of_the_owner() -> None:
+    play = listening().at(2.0, ev.Heard("Hi")).at(2.3, ev.ReplySentence(1, "A long answer."))
+    play.at(2.4, ev.ContinueRequested("op", "What is your name?"))
+    play.at(2.6, ev.UtteranceInterrupted(1, "A long"))
+    play.at(3.6, ev.InterruptionVoid())
+    assert play.lined_up == ["What is your name?"]
+
+
+def test_keys_count_on_the_carriers_path_after_live_audio_was_lost() -> None:
+    play = listening().at(2.0, ev.LiveAudioFailed("recogniser: gone"))
+    assert play.record.path is VoicePathKind.CARRIER
+    played(play, 5.0)
+    play.at(6.0, ev.KeyPressed("1", play.record.script.number))
+    play.at(6.1, ev.KeyPressed("#", play.record.script.number))
+    assert play.record.reply is not None
+    assert play.record.reply.text == "1"
