@@ -142,10 +142,12 @@ class FakeWire:
 class LiveRig:
     """One call's record, its live voice, and the wire. Implements `CallDoor`."""
 
-    def __init__(self, play: Playbook, clock: FakeClock, tasks: Supervisor) -> None:
+    def __init__(
+        self, play: Playbook, clock: FakeClock, tasks: Supervisor, voice: FakeVoice
+    ) -> None:
         self.play = play
         self.clock = clock
-        self.voice = FakeVoice()
+        self.voice = voice
         self.recogniser = FakeRecogniser()
         self.told: list[ev.CallEvent] = []
         self.likelies: list[str] = []
@@ -214,14 +216,18 @@ class LiveRig:
 
 @asynccontextmanager
 async def live_rig(
-    opening: str | None = None, mode: Mode = Mode.CONVERSATION, **settings: object
+    opening: str | None = None,
+    mode: Mode = Mode.CONVERSATION,
+    *,
+    voice: FakeVoice | None = None,
+    **settings: object,
 ) -> AsyncGenerator[LiveRig]:
     """A call that rings; nobody has answered yet."""
     clock = FakeClock()
     tasks = Supervisor("live rig", logging.getLogger("live rig"))
     play = Playbook.outbound(opening, mode, live=True, **settings)
     play.at(0.0, ev.DialAccepted(LEG))
-    rig = LiveRig(play, clock, tasks)
+    rig = LiveRig(play, clock, tasks, voice or FakeVoice())
     await settle()
     try:
         yield rig

@@ -199,6 +199,12 @@ class LiveVoice:
     def failed(self, say: Say, detail: str) -> None:
         self._door.tell(ev.UtteranceRefused(say.utterance, detail))
 
+    def hushed(self, heard: Sequence[Say]) -> None:
+        self._sounding = None
+        self._taker.speaking(self._now(), None)
+        for say in heard:
+            self.utterance_played(say.utterance)
+
     # What the stream tells.
 
     def frame_heard(self, mulaw: bytes) -> None:

@@ -39,6 +39,11 @@ class MouthWatcher(Protocol):
         """The current utterance could not be synthesised. Told once for each attempt."""
         ...
 
+    def hushed(self, heard: Sequence[Say]) -> None:
+        """What was being said is not wanted any more, and it fell silent. These came before it: of
+        them at most the last moment was not heard."""
+        ...
+
 
 class _Line:
     """An utterance on its way to the ear."""
@@ -107,8 +112,8 @@ class Mouth:
         if self._closed:
             return
         self._current = current
-        self.forget(says)
         known = {_key(line.say) for line in self._lines}
+        self.forget(says)
         self._lines += [_Line(say) for say in says if _key(say) not in known]
         self._report()
         self._work()
@@ -128,7 +133,7 @@ class Mouth:
             line.begun and not session.drop(line.say.utterance) for line in gone
         ):
             # It can be heard already: nothing but silence takes it back.
-            self.stop()
+            self._hush(gone)
         self._room.set()
 
     def attach(self, session: MediaSession) -> None:
@@ -197,6 +202,18 @@ class Mouth:
         if task is not None:
             await asyncio.wait([task], timeout=2.0)
 
+    def _hush(self, gone: Sequence[_Line]) -> None:
+        numbers = {line.say.utterance for line in gone}
+        heard: list[Say] = []
+        for cut in self._session.stop() if self._session is not None else ():
+            if cut.utterance in numbers:
+                break
+            if (say := self.line(cut.utterance)) is not None:
+                heard.append(say)
+        for line in self._lines:
+            line.again()
+        self._watcher.hushed(heard)
+
     def _halt(self) -> None:
         self._working = None
         if self._task is not None:
@@ -222,6 +239,13 @@ class Mouth:
                 line.complete = True
             except SpeechFailed as error:
                 line.failure = str(error)
+            except Exception:
+                # A defect, which the task's owner logs. The call must not fall silent for it.
+                line.failure = "the voice has a defect"
+                if self._task is task:
+                    self._working = self._task = None
+                self._report()
+                raise
             self._report()
             self.pump()
         if self._task is task:
