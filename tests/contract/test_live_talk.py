@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from openclaw_voice_call.errors import AlreadyWaiting
+from openclaw_voice_call.audio import tone_code
+from openclaw_voice_call.errors import AlreadyWaiting, UtteranceFailed
 from tests.contract.bench import leaves_after, transcript, words
 from tests.contract.live import PacedAgents, live, stale
 from tests.contract.network import THEIRS
 from tests.contract.networks import COMPANIES
+from tests.emulators.media import Echo
 from tests.emulators.people import Person, Reply
 from tests.voice_call.rig import FakeAgents
 
@@ -93,6 +95,79 @@ async def test_who_interrupts_is_heard_and_nothing_of_before_follows(
         assert LONG.startswith(cut["text"])
         assert len(cut["text"]) < len(LONG) / 2
         assert words(record, "user") == ["Tell me.", "Stop it, please."]
+        await here.service.end(call)
+        await here.ended(call)
+
+
+@pytest.mark.scenario("F41")
+async def test_what_the_owner_says_and_waits_for_is_settled_when_it_is_interrupted(
+    carrier: str, tmp_path: Path
+) -> None:
+    them = Person([Reply("Not now, please.", barges_in=True, when="There are", after=1.0)])
+    async with live(carrier, tmp_path, {THEIRS: them}) as here:
+        call = await here.call()
+        await them.wait_heard("Hello.")
+        with pytest.raises(UtteranceFailed, match="interrupted"):
+            await here.service.speak(call, LONG, wait=True)
+        await them.wait_heard("You said: Not now, please.")
+        assert stale(await here.network.stream()) == "You said: Not now, please."
+        await here.service.end(call)
+        await here.ended(call)
+
+
+@pytest.mark.scenario("F39")
+async def test_our_own_echo_is_no_interruption_and_a_real_one_is(
+    carrier: str, tmp_path: Path
+) -> None:
+    them = Person(["Tell me.", Reply("Stop it, please.", barges_in=True, when="name them")])
+    agents = FakeAgents(answer=lambda text: LONG if text == "Tell me." else "As you wish.")
+    async with live(carrier, tmp_path, {THEIRS: them}, speed=1.0, agents=agents) as here:
+        here.network.spoil_streams(Echo(gain_db=-20.0))
+        call = await here.call()
+        await them.wait_heard("As you wish.")
+        record = await here.wait_state(call, "listening")
+        stream = await here.network.stream()
+        [cleared] = stream.out.clears
+        assert 0 < cleared.at - stream.onsets[1] < 0.3 + 0.1
+        assert words(record, "user") == ["Tell me.", "Stop it, please."]
+        await here.service.end(call)
+        await here.ended(call)
+
+
+@pytest.mark.scenario("F43")
+async def test_who_says_hello_first_is_greeted_once(carrier: str, tmp_path: Path) -> None:
+    them = Person()
+    async with live(carrier, tmp_path, {THEIRS: them}) as here:
+        call = await here.call("Good morning, this is the workshop.")
+        (await here.network.stream()).speak(tone_code.encode("Hello?"))
+        await them.wait_heard("You said: Hello?")
+        record = await here.wait_state(call, "listening")
+        greeting = "Good morning, this is the workshop."
+        assert " ".join(them.texts()) == f"{greeting} You said: Hello?"
+        assert words(record, "bot") == [greeting, "You said: Hello?"]
+        await here.service.end(call)
+        await here.ended(call)
+
+
+@pytest.mark.scenario("F20")
+async def test_what_is_said_before_the_recogniser_is_there_is_understood(
+    carrier: str, tmp_path: Path
+) -> None:
+    them = Person(["Is this the workshop?"])
+    streaming = {
+        "enabled": True,
+        "provider": "scripted",
+        "maxLatenessMs": 0,
+        "providers": {"scripted": {"connectDelayMs": 4000}},
+    }
+    async with live(carrier, tmp_path, {THEIRS: them}, streaming=streaming) as here:
+        call = await here.call()
+        stream = await here.network.stream()
+        await them.wait_heard("Hello.")
+        # The greeting does not wait for it.
+        assert stream.started_at is not None
+        assert stream.out.arrivals[0].at - stream.started_at < 1.0
+        await them.wait_heard("You said: Is this the workshop?")
         await here.service.end(call)
         await here.ended(call)
 

@@ -119,7 +119,25 @@ async def test_a_caller_without_a_stream_does_not_keep_the_line(
         assert them.texts()[0] == "Good day!"
 
 
-@pytest.mark.scenario("F4", "F19", "F22")
+@pytest.mark.scenario("F4")
+async def test_without_a_key_for_recognition_the_company_hears_and_no_stream_is_asked_for(
+    carrier: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with live(
+        carrier,
+        tmp_path,
+        inboundPolicy="open",
+        inboundGreeting="Good day!",
+        streaming={"enabled": True, "provider": "openai"},
+    ) as here:
+        assert "live audio is off" in caplog.text
+        them = leaves_after("It is me.")
+        here.network.ring_in(THEIRS, them)
+        await them.wait_heard("You said: It is me.")
+        assert them.texts() == ["Good day!", "You said: It is me."]
+        assert here.network.media.streams == []
+
+
 @pytest.mark.parametrize("fault", [NeverConnect(), Unconnectable(), StartLate(60.0)])
 async def test_without_a_stream_the_company_speaks_and_hears(
     carrier: str, tmp_path: Path, fault: StreamFault

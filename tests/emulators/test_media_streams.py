@@ -17,11 +17,12 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from openclaw_voice_call.audio import tone_code
+from openclaw_voice_call.audio import mulaw, tone_code
 from tests.emulators.clock import Changes, Clock, Tasks
 from tests.emulators.faults import FaultPlan
 from tests.emulators.media import (
     ConnectTwice,
+    Echo,
     Language,
     MediaRoom,
     MediaStream,
@@ -323,6 +324,24 @@ async def test_frames_may_come_in_disorder_with_their_numbers() -> None:
         await here.gateway.until(lambda: len(here.gateway.events("media")) > 4, "frames")
         numbers = [each.media["chunk"] for each in here.gateway.events("media")[:4]]
         assert numbers == ["2", "1", "4", "3"]
+
+
+async def test_what_is_heard_may_come_back_later_and_quieter() -> None:
+    async with world("twilio", faults=[Echo(gain_db=-20.0, seconds=0.1)]) as here:
+        await here.opened()
+        sound = tone_code.encode("good morning")
+        await here.gateway.write(here.dialect.audio(sound))
+        await here.person.wait_heard("good morning")
+        told = (b64decode(str(each.media["payload"])) for each in here.gateway.events("media"))
+        back = b"".join(told)
+        assert tone_code.decode(back) == "good morning"
+        assert max(map(mulaw.level_dbfs, _frames(back))) == pytest.approx(
+            max(map(mulaw.level_dbfs, _frames(sound))) - 20.0, abs=0.5
+        )
+
+
+def _frames(sound: bytes) -> list[bytes]:
+    return [sound[begin : begin + 160] for begin in range(0, len(sound), 160)]
 
 
 async def test_a_refused_upgrade_is_told_of() -> None:

@@ -5,6 +5,7 @@ What differs between companies, their messages, is in each one's own `media` mod
 
 from tests.emulators.media.faults import (
     ConnectTwice,
+    Echo,
     NeverConnect,
     Shuffle,
     StartLate,
@@ -23,6 +24,7 @@ __all__ = [
     "FRAME_SECONDS",
     "Clear",
     "ConnectTwice",
+    "Echo",
     "Knock",
     "Language",
     "Mark",

@@ -1,4 +1,4 @@
-"""What can go wrong with a media stream before it is one, or with the order of its messages."""
+"""What can go wrong with a media stream: before it is one, with its messages, with its sound."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -40,4 +40,12 @@ class Shuffle:
     """Send each two frames in reverse order, with the numbers that they should have."""
 
 
-StreamFault: TypeAlias = NeverConnect | Unconnectable | StartLate | ConnectTwice | Shuffle
+@dataclass(frozen=True)
+class Echo:
+    """What the other party hears comes back on the line, so much later and quieter."""
+
+    gain_db: float = -20.0
+    seconds: float = 0.1
+
+
+StreamFault: TypeAlias = NeverConnect | Unconnectable | StartLate | ConnectTwice | Shuffle | Echo

@@ -1,6 +1,7 @@
 """A company's end of one media stream."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -9,8 +10,10 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
+from openclaw_voice_call.audio import mulaw
 from tests.emulators.clock import Changes, Clock
 from tests.emulators.media.faults import (
+    Echo,
     NeverConnect,
     Shuffle,
     StartLate,
@@ -154,12 +157,13 @@ class MediaStream:
         self._over = asyncio.Event()
         self._held_back: str | None = None
         self._silent = SAID_FRAMES
+        self._on_the_way: deque[bytes] = deque()
 
     # --- what tests do and ask
 
-    def speak(self, mulaw: bytes) -> None:
-        """The other party makes this sound, after what they are saying."""
-        self._talker.say(mulaw)
+    def speak(self, sound: bytes) -> None:
+        """The other party makes this sound (mu-law), after what they are saying."""
+        self._talker.say(sound)
 
     def press(self, keys: str) -> None:
         """The other party presses these keys."""
@@ -274,8 +278,8 @@ class MediaStream:
     async def _take(self, socket: ClientConnection, order: Order) -> None:
         now = self._clock.now()
         match order:
-            case Play(mulaw):
-                self.out.play(mulaw, now)
+            case Play(sound):
+                self.out.play(sound, now)
                 if self.out.lost:
                     raise NotUnderstood("more audio than the buffer takes")
             case Mark(name):
@@ -325,9 +329,18 @@ class MediaStream:
             await socket.send(self._language.key(key, at))
             self._on_key(key)
         if not self.muted:
-            await self._send_audio(socket, self._language.audio(said, at))
+            sound = self._with_echo(said, heard)
+            await self._send_audio(socket, self._language.audio(sound, at))
         if reached or key:
             self._changes.notify()
+
+    def _with_echo(self, said: bytes, heard: bytes) -> bytes:
+        for fault in self._faults:
+            if isinstance(fault, Echo):
+                self._on_the_way.append(mulaw.amplify(heard, fault.gain_db))
+                if len(self._on_the_way) > fault.seconds / FRAME_SECONDS:
+                    said = mulaw.mix(said, self._on_the_way.popleft())
+        return said
 
     async def _send_audio(self, socket: ClientConnection, message: str) -> None:
         if not any(isinstance(each, Shuffle) for each in self._faults):
