@@ -3,7 +3,7 @@
 import pytest
 
 from tests.e2e.conftest import ACCOUNT_SID, CALLEE, OUR_NUMBER, StartSetup
-from tests.emulators.twilio import Person
+from tests.emulators.twilio import HangsUp, Person
 from tests.secrecy import secret
 
 OPEN = {"inboundPolicy": "open", "inboundGreeting": "Good day, you have reached us."}
@@ -50,6 +50,20 @@ async def test_a_change_reaches_the_next_call_and_leaves_the_live_one_alone(
     # What was said on the first call is told by the new runtime, and no process was restarted.
     assert (await gateway.status(live.sid)).texts("bot") == first.texts()
     assert gateway.pid == process
+
+
+@pytest.mark.scenario("F69", carrier="twilio")
+async def test_calls_that_come_while_a_change_is_taken_up_are_answered(setup: StartSetup) -> None:
+    phone = await setup(OPEN)
+    phone.configure(streaming={"silenceDurationMs": 700})
+    await phone.gateway.wait_log("replacing the runtime: streaming")
+    callers = [Person(hangs_up=HangsUp(after_hearing="reached us")) for _ in range(4)]
+    for n, caller in enumerate(callers):
+        phone.twilio.call_in(f"+1555000987{n}", OUR_NUMBER, caller)
+    for caller in callers:
+        await caller.wait_heard("Good day, you have reached us.")
+    await phone.twilio.wait_idle()
+    assert {each.status for each in phone.twilio.deliveries} <= {200, 204}
 
 
 async def test_a_wrong_edit_is_told_and_changes_nothing(setup: StartSetup) -> None:

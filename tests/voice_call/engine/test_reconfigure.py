@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from openclaw.clock import SystemClock
@@ -151,6 +152,48 @@ async def test_another_port_waits_for_the_end_of_the_live_call(tmp_path: Path) -
         known = await host.running.service.status(call)
         assert known is not None
         await host.end(await host.call())
+
+
+@pytest.mark.scenario("F69")
+async def test_whoever_asks_while_a_runtime_is_replaced_is_answered_by_the_next(
+    tmp_path: Path,
+) -> None:
+    async with (
+        plugin(tmp_path, serve={"port": free_port()}) as host,
+        aiohttp.ClientSession() as web,
+    ):
+        replaced = asyncio.Event()
+        answers: list[int] = []
+        url = f"http://127.0.0.1:{host.running.webhook_port}/voice/webhook"
+
+        async def ask() -> None:
+            while not replaced.is_set():
+                # Unsigned, so 401 it is: a refusal by the door, which somebody must keep.
+                async with web.post(url, data=b"x", headers={"Connection": "close"}) as answer:
+                    answers.append(answer.status)
+
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            for _ in range(4):
+                group.create_task(ask())
+            for n in range(3):
+                old = host.running
+                await host.change(mock={"speed": 50.0 + n + 1})
+                await host.until(lambda old=old: host.voice_call.running() not in (None, old))
+            replaced.set()
+    assert set(answers) == {401}
+
+
+async def test_another_voice_of_the_host_takes_a_new_runtime(tmp_path: Path) -> None:
+    async with plugin(tmp_path) as host:
+        old = host.running
+        host.api.host_config = {"messages": {"tts": {"openai": {"voice": "nova"}}}}
+        await host.change()
+        await host.until(lambda: host.voice_call.running() not in (None, old))
+        old = host.running
+        host.api.host_config = {**host.api.host_config, "logging": {"level": "info"}}
+        await host.change()
+        await host.end(await host.call())
+        assert host.running is old
 
 
 async def test_a_change_back_replaces_nothing(tmp_path: Path) -> None:

@@ -116,10 +116,15 @@ class CallManager:
         """Let calls that begin from now on begin with this; those that are live keep theirs."""
         self._openings.config = config
 
+    @property
+    def busy(self) -> bool:
+        """Whether there is a call, live or about to be."""
+        return bool(self.live or self._opening or self._admitting)
+
     async def idle(self) -> None:
         """Wait until there is no call, neither live nor about to be. It returns at that moment:
         what the caller does before it waits for anything else is done without a call."""
-        while self.live or self._opening or self._admitting:
+        while self.busy:
             self._settled.clear()
             await self._settled.wait()
 

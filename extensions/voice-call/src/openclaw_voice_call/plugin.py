@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from openclaw.sdk import ConfigProblem, PluginApi
+from openclaw.sdk import ConfigProblem, PluginApi, host_tts_settings
 from openclaw_voice_call.config.live import built_in_changes
 from openclaw_voice_call.config.model import VoiceCallConfig
 from openclaw_voice_call.config.notices import inactive, risks
@@ -34,6 +34,7 @@ from openclaw_voice_call.store.schema import FOLDER_NAME
 from openclaw_voice_call.surfaces.rpc import register_rpc
 from openclaw_voice_call.surfaces.setup_methods import register_setup
 from openclaw_voice_call.surfaces.tool import register_tool
+from openclaw_voice_call.webhook.port import WebhookPort
 
 
 class VoiceCallPlugin:
@@ -71,6 +72,8 @@ class _Plan:
     """What a runtime is made from."""
 
     config: VoiceCallConfig
+    voice: Mapping[str, object] = field(repr=False)
+    """What the host says of who speaks; it may hold keys."""
     account: Credentials | None = None
     """None until they are needed."""
 
@@ -80,6 +83,7 @@ class VoiceCall:
 
     A changed section reaches new calls at once. What of it is built in takes a new runtime, which
     replaces the old one at the first moment without a call, so no call is ever lost to a change.
+    The port is kept meanwhile, and whoever calls just then is answered by the new one.
     Implements `surfaces.doors.ServiceDoor` and `setup.desk.GatewayView`.
     """
 
@@ -91,6 +95,7 @@ class VoiceCall:
         self._tried: _Plan | None = None
         """What the runtime was made from, whether or not it could be started."""
         self._replacing: asyncio.Task[None] | None = None
+        self._port = WebhookPort()
         self._reason: VoiceCallError | None = None
         parsed = parse_config(api.config, api.environ)
         for warning in parsed.warnings:
@@ -99,7 +104,7 @@ class VoiceCall:
             api.report_problems(parsed.problems)
             self._reason = NotConfigured([problem.render() for problem in parsed.problems])
         else:
-            self._wanted = _Plan(parsed.config)
+            self._wanted = _Plan(parsed.config, host_tts_settings(api.host_config))
             enabled = parsed.config.enabled
             not_yet = NotReady("The voice-call plugin has not started yet")
             self._reason = not_yet if enabled else PluginDisabled()
@@ -144,7 +149,7 @@ class VoiceCall:
             self._refuse(problems)
             return
         credentials = resolve_credentials(config, api.environ) if config.enabled else None
-        self._wanted = _Plan(config, credentials)
+        self._wanted = _Plan(config, host_tts_settings(api.host_config), credentials)
         if self._runtime is not None:
             self._runtime.adopt(config)
             api.log.info("config change applied to new calls")
@@ -164,13 +169,17 @@ class VoiceCall:
         self._reason = ShuttingDown()
         if runtime is not None:
             await runtime.stop()
+        self._port.close()
 
     async def _replace(self) -> None:
         while self._wanted is not None and self._is_stale():
             if self._runtime is not None:
                 await self._runtime.idle()
+                if not await self._runtime.leave_port():
+                    continue
                 # No call can begin before the next await, and the section may have changed back.
                 if not self._is_stale():
+                    await self._runtime.take_port()
                     return
                 self._api.log.info("replacing the runtime: %s", self._waiting())
                 old, self._runtime = self._runtime, None
@@ -186,6 +195,7 @@ class VoiceCall:
         self._tried = plan
         if not config.enabled:
             self._reason = PluginDisabled()
+            self._port.close()
             return
         for line in (*inactive(config), *risks(config), *exposure_risks(config)):
             api.log.warning(line)
@@ -194,9 +204,10 @@ class VoiceCall:
             if credentials is None:
                 credentials = resolve_credentials(config, api.environ)
                 self._tried = self._wanted = replace(plan, account=credentials)
-            self._runtime = await VoiceCallRuntime.start(api, config, credentials)
+            self._runtime = await VoiceCallRuntime.start(api, config, credentials, self._port)
         except (NotReady, StoreError) as error:
             self._reason = error
+            self._port.close()
             api.log.error("Failed to start runtime: %s", error)
             if error.remedy:
                 api.log.error("Remedy: %s", error.remedy)
@@ -230,6 +241,8 @@ class VoiceCall:
         if tried is None or wanted is None:
             return ""
         keys = built_in_changes(tried.config, wanted.config)
+        if wanted.voice != tried.voice:
+            keys = (*keys, "messages.tts")
         if not keys and wanted.account != tried.account:
             keys = ("credentials",)
         return ", ".join(keys)

@@ -51,6 +51,7 @@ from openclaw_voice_call.store.schema import FOLDER_NAME
 from openclaw_voice_call.store.sqlite import SqliteCallStore
 from openclaw_voice_call.streams import CallStreams
 from openclaw_voice_call.webhook.pipeline import WebhookPipeline
+from openclaw_voice_call.webhook.port import WebhookPort
 from openclaw_voice_call.webhook.public_url import UrlPolicy
 from openclaw_voice_call.webhook.server import WebhookServer
 from openclaw_voice_call.webhook.streams import StreamDoor
@@ -88,9 +89,16 @@ class VoiceCallRuntime:
 
     @classmethod
     async def start(
-        cls, api: PluginApi, config: VoiceCallConfig, credentials: Credentials
+        cls,
+        api: PluginApi,
+        config: VoiceCallConfig,
+        credentials: Credentials,
+        port: WebhookPort | None = None,
     ) -> VoiceCallRuntime:
-        """Raises NotConfigured, ExposureFailed, StoreError, or NotReady when the port is taken."""
+        """`port` outlives the runtime.
+
+        Raises NotConfigured, ExposureFailed, StoreError, or NotReady when the port is taken.
+        """
         async with AsyncExitStack() as stack:
             store = await SqliteCallStore.connect(journal_folder(config, api.state_dir))
             stack.push_async_callback(store.close)
@@ -208,6 +216,7 @@ class VoiceCallRuntime:
                 host=config.serve.bind,
                 port=config.serve.port,
                 prove=lambda header: probes.answer(header, api.clock.wall()),
+                kept=port,
             )
             for notice in carrier.notices():
                 api.log.info(notice)
@@ -253,6 +262,19 @@ class VoiceCallRuntime:
     async def idle(self) -> None:
         """Wait until there is no call; see `CallManager.idle`."""
         await self._manager.idle()
+
+    async def leave_port(self) -> bool:
+        """Leave those who call from now on to the next runtime; `stop` follows. False if a call has
+        begun just now: then they come here as before."""
+        await self._server.close_port()
+        if not self._manager.busy:
+            return True
+        await self._server.open_port()
+        return False
+
+    async def take_port(self) -> None:
+        """After `leave_port`: stay."""
+        await self._server.open_port()
 
     async def stop(self) -> None:
         """Calls are ended first, then the doors close, then the journal."""

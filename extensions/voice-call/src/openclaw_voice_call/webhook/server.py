@@ -11,10 +11,10 @@ from typing import Protocol
 import msgspec
 from aiohttp import web
 
-from openclaw_voice_call.errors import NotReady
 from openclaw_voice_call.interfaces.carrier import WebhookReply, WebhookRequest
 from openclaw_voice_call.setup.probe import HEADER
 from openclaw_voice_call.webhook.gate import Admission, AdmissionGate, GateLimits
+from openclaw_voice_call.webhook.port import BACKLOG, WebhookPort
 from openclaw_voice_call.webhook.sockets import (
     COMMON_HEADERS,
     Connection,
@@ -25,8 +25,6 @@ from openclaw_voice_call.webhook.sockets import (
 from openclaw_voice_call.webhook.streams import StreamDoor, asks_for_upgrade
 
 log = logging.getLogger(__name__)
-
-BACKLOG = 512
 
 
 class Answers(Protocol):
@@ -73,8 +71,10 @@ class WebhookServer:
         limits: ServerLimits | None = None,
         prove: Callable[[str], str | None] = lambda _: None,
         streams: StreamDoor | None = None,
+        kept: WebhookPort | None = None,
     ) -> None:
-        """`prove` answers a probe that this process has sent to itself; None for all else."""
+        """`prove` answers a probe that this process has sent to itself; None for all else. `kept`
+        holds the port beyond this server."""
         self._pipeline = pipeline
         self._streams = streams
         self._prove = prove
@@ -85,54 +85,78 @@ class WebhookServer:
         self._limits = limits or ServerLimits()
         self._gate = AdmissionGate(self._limits.gate)
         self._queue: dict[int, asyncio.Future[None]] = {}
+        self._kept = kept
         self._sockets: Sockets | None = None
-        self._listener: asyncio.Server | None = None
+        self._listeners: list[asyncio.Server] = []
 
     @property
     def port(self) -> int:
         """The port that is listened on."""
-        if self._listener is not None and self._listener.sockets:
-            return int(self._listener.sockets[0].getsockname()[1])
+        for listener in self._listeners:
+            for each in listener.sockets:
+                return int(each.getsockname()[1])
         return self._port
 
     async def start(self) -> None:
         """Listen. Raises NotReady when the address cannot be had."""
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._sockets = Sockets(self._handle, affordable(self._limits.sockets, files))
-        try:
-            self._listener = await asyncio.get_running_loop().create_server(
-                self._sockets, self._host, self._port, backlog=BACKLOG, reuse_address=True
-            )
-        except OSError as exc:
-            where = f"{self._host}:{self._port}"
-            error = NotReady(f"The webhook server cannot listen on {where}: {exc.strerror}")
-            error.remedy = "Stop what uses the port, or change serve.port and serve.bind."
-            raise error from exc
+        await self.open_port()
+
+    async def close_port(self, grace_s: float = 1.0) -> None:
+        """Take no new connections: who comes now is answered by whoever opens the port next.
+
+        Returns when what was asked is answered, or `grace_s` is over.
+        """
+        for listener in self._listeners:
+            listener.close()
+        if self._sockets is not None:
+            await self._sockets.quiet(grace_s)
+
+    async def open_port(self) -> None:
+        """Take connections, at first or again. Raises NotReady."""
+        assert self._sockets is not None
+        port = self._kept or WebhookPort()
+        loop = asyncio.get_running_loop()
+        sockets = await port.open(self._host, self._port)
+        self._listeners = [
+            await loop.create_server(self._sockets, sock=each, backlog=BACKLOG) for each in sockets
+        ]
+        if self._kept is None:
+            port.close()
 
     async def stop(self) -> None:
         """Take no new requests, close streams, answer requests in work, close.
 
         Bounded by what streams take to close and `stop_s`, about twice.
         """
-        listener, self._listener = self._listener, None
-        if listener is None or self._sockets is None:
+        listeners, self._listeners = self._listeners, []
+        if not listeners or self._sockets is None:
             return
-        listener.close()
+        for listener in listeners:
+            listener.close()
         if self._streams is not None:
             await self._streams.stop()
         await self._sockets.shutdown(self._limits.stop_s)
-        await listener.wait_closed()
+        for listener in listeners:
+            await listener.wait_closed()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = request.protocol
         assert isinstance(connection, Connection)
         connection.request_came()
+        try:
+            proof = self._proof(request)
+            if proof is not None:
+                return proof
+            if self._streams is None or not self._streams.serves(request.raw_path):
+                return await self._answer(request, connection)
+        finally:
+            connection.is_answered()
+        return await self._streams.handle(request, connection)
+
+    async def _answer(self, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
         address = request.remote or ""
-        proof = self._proof(request)
-        if proof is not None:
-            return proof
-        if self._streams is not None and self._streams.serves(request.raw_path):
-            return await self._streams.handle(request, connection)
         try:
             self._check_head(request)
             # A body that came with the headers is judged at once and holds no place, so that

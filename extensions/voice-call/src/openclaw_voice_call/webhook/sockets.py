@@ -6,6 +6,7 @@ aiohttp parses HTTP; what it leaves open for a port that faces the world is deci
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias, cast
@@ -86,21 +87,31 @@ class Connection(web.RequestHandler):
             transport.close()
             return
         super().connection_made(transport)
+        self._sockets.asks(self)
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._sockets.limits.first_request_s, transport.abort)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self.request_came()
+        self._forget_timer()
         if self._welcome:
             self._welcome = False
+            self._sockets.is_answered(self)
             self._sockets.leave(self._address, proved=self.proved)
         super().connection_lost(exc)
 
     def request_came(self) -> None:
         """The headers of a request are complete; from here on the request has its own limits."""
+        self._forget_timer()
+        self._sockets.asks(self)
+
+    def _forget_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def is_answered(self) -> None:
+        """Its newest request is answered, or has become a stream."""
+        self._sockets.is_answered(self)
 
     def prove(self) -> None:
         """Its sender is known by a signature or a pass."""
@@ -134,6 +145,8 @@ class Sockets:
         self._server = web.Server(handle)
         self._strangers: dict[str, int] = {}
         self._closed = False
+        self._asking: set[Connection] = set()
+        self._quiet = asyncio.Event()
         self.open = 0
         """Connections at present."""
 
@@ -165,6 +178,23 @@ class Sockets:
         self.open -= 1
         if not proved:
             self.one_stranger_less(address)
+
+    def asks(self, connection: Connection) -> None:
+        """A request is expected on it, or in work."""
+        self._asking.add(connection)
+
+    def is_answered(self, connection: Connection) -> None:
+        self._asking.discard(connection)
+        if not self._asking:
+            self._quiet.set()
+
+    async def quiet(self, within_s: float) -> None:
+        """Wait until nothing is asked and every connection has asked something, but not longer."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self._asking:
+                    self._quiet.clear()
+                    await self._quiet.wait()
 
     async def shutdown(self, grace_s: float) -> None:
         """Close idle connections at once, the others when they are answered or `grace_s` ends."""
