@@ -17,7 +17,6 @@ from openclaw_voice_call.carriers.twilio.signature import (
     HMAC_SHA256,
     body_hash_holds,
     compute_signature,
-    matching_stream_url,
     matching_url,
     port_variants,
 )
@@ -65,10 +64,11 @@ def request_for(url: str, vector: Vector) -> WebhookRequest:
 def test_every_vector_gets_its_verdict(vector: Vector) -> None:
     url = vector["url"]
     if url.startswith("wss:"):
+        # Upgrades are proved by the pass in their path; Twilio signs them like any other GET, some
+        # with a slash at the end.
         signature = vector["headers"]["X-Twilio-Signature"]
-        assert (matching_stream_url(vector["auth_token"], [url], signature) == url) is vector[
-            "valid"
-        ]
+        match = matching_url(vector["auth_token"], [url, f"{url}/"], (), signature)
+        assert (match is not None) is vector["valid"]
     elif vector["valid"]:
         verified = verify_webhook(request_for(url, vector), vector["auth_token"], [url])
         if vector["params"] is not None:
@@ -245,9 +245,3 @@ def test_an_empty_token_or_signature_is_never_right() -> None:
 @pytest.mark.parametrize("query", ["", "?bodySHA256=", "?bodySHA256=00", "?x=1"])
 def test_a_body_without_its_hash_does_not_hold(query: str) -> None:
     assert not body_hash_holds(f"https://h/p{query}", b"{}")
-
-
-def test_a_stream_may_be_signed_with_a_slash_before_its_query() -> None:
-    signature = official(TOKEN, "wss://h/s/?a=1", [], None)
-    assert matching_stream_url(TOKEN, ["wss://h/s?a=1"], signature) == "wss://h/s?a=1"
-    assert matching_stream_url(TOKEN, ["wss://h/t?a=1"], signature) is None

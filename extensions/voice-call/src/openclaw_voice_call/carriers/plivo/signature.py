@@ -63,22 +63,6 @@ def matching_url(
     return None
 
 
-def matching_stream_url(
-    token: str, urls: Sequence[str], headers: Mapping[str, str]
-) -> Match | None:
-    """The same for the upgrade of a media stream, a GET of a `wss` URL.
-
-    Plivo has been seen to sign it as `http`; the other schemes of the same URL are accepted too.
-    """
-    for url in urls:
-        _, separator, rest = url.partition("://")
-        variants = [f"{scheme}{separator}{rest}" for scheme in ("http", "https", "wss", "ws")]
-        match = matching_url(token, variants, None, headers)
-        if match is not None:
-            return Match(url, match.nonce)
-    return None
-
-
 def compute_v3(token: str, url: str, pairs: Pairs | None, nonce: str) -> str:
     return _signed(token.encode(), text_v3(url, pairs, nonce)).decode()
 

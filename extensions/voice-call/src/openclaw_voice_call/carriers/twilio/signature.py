@@ -54,21 +54,6 @@ def matching_url(
     return None
 
 
-def matching_stream_url(
-    token: str, urls: Sequence[str], signature: str | None, settings: str | None = None
-) -> str | None:
-    """The same for the upgrade of a media stream: a GET of a `wss` URL.
-
-    It may have been signed with a slash behind the path that the configured URL does not have.
-    """
-    for url in urls:
-        path, question_mark, query = url.partition("?")
-        candidates = (url, f"{path}/{question_mark}{query}")
-        if matching_url(token, candidates, (), signature, settings) is not None:
-            return url
-    return None
-
-
 def compute_signature(
     token: str, url: str, pairs: Iterable[tuple[str, str]], algorithm: str = HMAC_SHA1
 ) -> str:
