@@ -46,6 +46,8 @@ from openclaw_voice_call.media.wheel import TimerWheel
 
 PATIENCE_S = 4.0
 """How long the owner's words wait for a pause of the other party."""
+HELD_LOOK_S = 0.3
+"""How often somebody looks whether words that are held back may begin, though no frame comes."""
 
 
 class CallDoor(Protocol):
@@ -95,6 +97,8 @@ class LiveVoice:
         self._parts = parts
         self._door = door
         self._record = record
+        self._decided = record
+        """May be newer: not stored yet."""
         self._call_id: CallId = record.call_id
         settings = record.settings
         self._mouth = Mouth(
@@ -118,7 +122,8 @@ class LiveVoice:
         self._sounding: int | None = None
         self._taps = tuple(parts.taps(record))
         self._watch = Stopwatch()
-        self._held_since: float | None = None
+        self._held = (0, 0.0)
+        """The utterance that was held back last, and since when."""
         self._timer: TimerHandle | None = None
         self._timer_at = 0.0
         self._closed = False
@@ -133,7 +138,7 @@ class LiveVoice:
 
     def follow(self, record: CallRecord, decided: CallRecord) -> None:
         """Do what the stored record lists, and the decided one, which may be newer, still does."""
-        self._record = record
+        self._record, self._decided = record, decided
         if self._closed:
             return
         thinking = record.reply is not None and not record.reply.begun
@@ -145,6 +150,7 @@ class LiveVoice:
 
     def forget(self, decided: CallRecord) -> None:
         """Stop doing what the decided record, stored or not, does not list any more."""
+        self._decided = decided
         if not self._closed:
             self._mouth.forget(_listed(decided)[0])
 
@@ -186,12 +192,14 @@ class LiveVoice:
         if self._sounding is not None or say.speaker is Speaker.OPENING:
             return True
         if not self._taker.caller_speaking:
-            self._held_since = None
             return True
         now = self._now()
-        if self._held_since is None:
-            self._held_since = now
-        return say.speaker is Speaker.OWNER and now - self._held_since >= PATIENCE_S
+        if self._held[0] != say.utterance:
+            self._held = (say.utterance, now)
+        if say.speaker is Speaker.OWNER and now - self._held[1] >= PATIENCE_S:
+            return True
+        self._look_at(now + HELD_LOOK_S)
+        return False
 
     def first_audio(self, say: Say) -> None:
         self._watch.first_audio(say.turn, self._now())
@@ -281,9 +289,16 @@ class LiveVoice:
         self._look_later()
 
     def _turn_over(self, over: TurnOver) -> None:
-        record = self._door.tell(ev.Heard(over.text, continuous=True, unspoken=self._mouth.unbegun))
+        record = self._door.tell(ev.Heard(over.text, continuous=True, unspoken=self._unspoken()))
         if record.reply is not None:
             self._watch.turn_over(record.reply.turn, over.speech_ended, over.final_at)
+
+    def _unspoken(self) -> int | None:
+        """The utterance that the call is at, if not a sound of it has been made."""
+        verb = self._decided.script.current
+        if not isinstance(verb, Say) or self._mouth.has_begun(verb.utterance):
+            return None
+        return verb.utterance
 
     def _fall_silent(self) -> None:
         """At once; what was heard of it is told afterwards."""
@@ -315,7 +330,11 @@ class LiveVoice:
     def _look_later(self) -> None:
         """Turns end by time, too, when a carrier sends no frames."""
         at = self._taker.next_due
-        if at is None or self._closed or (self._timer is not None and self._timer_at <= at):
+        if at is not None:
+            self._look_at(at)
+
+    def _look_at(self, at: float) -> None:
+        if self._closed or (self._timer is not None and self._timer_at <= at):
             return
         if self._timer is not None:
             self._timer.cancel()

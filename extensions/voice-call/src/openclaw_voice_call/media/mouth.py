@@ -96,12 +96,9 @@ class Mouth:
         """Whether something could be played that has not been given to the stream."""
         return any(not line.finished for line in self._lines)
 
-    @property
-    def unbegun(self) -> int | None:
-        """The utterance that the script is at, if not a sound of it has been made."""
-        first = self._lines[0] if self._lines else None
-        at_it = first is not None and first.say.utterance == self._current
-        return self._current if first is not None and at_it and not first.begun else None
+    def has_begun(self, utterance: int) -> bool:
+        """Whether the stream has some of it."""
+        return any(line.begun and line.say.utterance == utterance for line in self._lines)
 
     def line(self, utterance: int) -> Say | None:
         """What an utterance says, while it is listed."""

@@ -151,7 +151,6 @@ class TurnTaker:
             self._sieve.we_are_silent(self._now)
         else:
             self._sieve.we_speak(text, self._now)
-            self._cut_at = None
         if self._utterance is None or not self._interruptible:
             self._exposed_ms = 0
         self._utterance = utterance
@@ -321,6 +320,9 @@ class TurnTaker:
     def _false_alarm_due(self) -> float:
         settings = self._settings
         if self._cut_at is None or self._turn.text or not settings.false_alarm_ms:
+            return _NEVER
+        if self._utterance is not None:
+            # Somebody else has the word; what was cut off waits for its end.
             return _NEVER
         patience_ms = settings.end_silence_ms if self._sieve.vendor_hears else 0
         since = self._since_sound(self._cut_at, self._turn.changed_at)
