@@ -21,7 +21,7 @@ PUBLIC_URL: Final = f"{PUBLIC_ORIGIN}/voice/webhook"
 
 Moment: TypeAlias = Literal["offered", "ringing", "answered", "heard", "ended"]
 """What a webhook tells: somebody calls, a leg rings, is up, its person said something, is over."""
-Request: TypeAlias = Literal["dial", "hang up", "other"]
+Request: TypeAlias = Literal["dial", "hang up", "look up", "other"]
 """What the gateway asks of the API."""
 Signing: TypeAlias = Literal["genuine", "none", "garbled", "foreign key", "changed body"]
 """How a webhook is signed: as the company does; not at all; with something that is no signature;

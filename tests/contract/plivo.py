@@ -49,9 +49,15 @@ class PlivoCompany(EmulatedCompany[Call, Webhook, RestRequest, Delivery]):
         return _moment(webhook.kind, webhook.params)
 
     def _kind(self, request: RestRequest) -> Request:
-        if request.operation == "create":
-            return "dial"
-        return "hang up" if request.operation in {"hang up", "cancel"} else "other"
+        match request.operation:
+            case "create":
+                return "dial"
+            case "hang up" | "cancel":
+                return "hang up"
+            case "list" | "read":
+                return "look up"
+            case _:
+                return "other"
 
     def _sent(self, delivery: Delivery) -> Sent:
         async def again(headers: Mapping[str, str], suffix: str) -> int | None:

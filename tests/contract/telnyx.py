@@ -56,9 +56,15 @@ class TelnyxCompany(EmulatedCompany[Call, Webhook, RestRequest, Delivery]):
         return _moment(webhook.event_type, webhook.payload)
 
     def _kind(self, request: RestRequest) -> Request:
-        if request.operation == "dial":
-            return "dial"
-        return "hang up" if request.operation == "hangup" else "other"
+        match request.operation:
+            case "dial":
+                return "dial"
+            case "hangup":
+                return "hang up"
+            case "retrieve" | "active_calls":
+                return "look up"
+            case _:
+                return "other"
 
     def _sent(self, delivery: Delivery) -> Sent:
         async def again(headers: Mapping[str, str], suffix: str) -> int | None:

@@ -29,7 +29,7 @@ async def test_nobody_else_is_believed(carrier: str, tmp_path: Path, signing: Si
     async with company(carrier, tmp_path, inboundPolicy="open") as here:
         assert await here.network.offer(THEIRS, signing) == 401
         assert await here.service.calls() == []
-        assert here.network.asked("dial", "hang up", "other") == 0
+        assert here.network.asked("dial", "hang up", "look up", "other") == 0
         # What was wrong is the signature.
         assert await here.network.offer(THEIRS, "genuine") == 200
         await here.inbound()

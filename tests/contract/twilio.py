@@ -55,6 +55,8 @@ class TwilioCompany(EmulatedCompany[Call, Webhook, RestRequest, Delivery]):
     def _kind(self, request: RestRequest) -> Request:
         if request.operation == "create":
             return "dial"
+        if request.operation in {"fetch", "list"}:
+            return "look up"
         ends = dict(request.fields).get("Status") in {"completed", "canceled"}
         return "hang up" if request.operation == "update" and ends else "other"
 
