@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from openclaw_voice_call.call import events as ev
+from openclaw_voice_call.call.facts import Said
+from openclaw_voice_call.call.lineup import speech_ms
 from openclaw_voice_call.call.script import Digits, Say
 from openclaw_voice_call.call.types import VoicePathKind
 from tests.voice_call.call.playbook import LEG, Playbook
@@ -95,3 +97,24 @@ def test_keys_count_on_the_carriers_path_after_live_audio_was_lost() -> None:
     play.at(6.1, ev.KeyPressed("#", play.record.script.number))
     assert play.record.reply is not None
     assert play.record.reply.text == "1"
+
+
+@pytest.mark.scenario("F42")
+def test_an_answer_waits_for_the_end_of_a_long_speech() -> None:
+    play = listening().at(2.0, ev.Heard("So")).at(2.3, ev.ReplySentence(1, "Yes?"))
+    play.at(48.0, ev.DeadlinePassed("say"))
+    assert play.lined_up == ["Yes?"]
+    play.at(70.0, ev.DeadlinePassed("say"), ev.ReplyFinished(1))
+    assert play.state == "listening"
+    assert not play.of(Said)
+
+
+def test_words_that_live_audio_never_plays_are_the_carriers_to_say() -> None:
+    play = listening().at(2.0, ev.SpeakRequested("op", "From the owner."))
+    play.at(70.0, ev.DeadlinePassed("say"))
+    assert play.record.path is VoicePathKind.CARRIER
+    assert play.lined_up == ["From the owner."]
+
+
+def test_a_text_in_ideograms_takes_longer_than_as_many_letters() -> None:
+    assert speech_ms("\u4f60\u597d\uff0c" * 50) > 2 * speech_ms("abc" * 50)

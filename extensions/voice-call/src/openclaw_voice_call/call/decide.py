@@ -51,6 +51,7 @@ from openclaw_voice_call.call.types import (
     EndReason,
     Mode,
     Phase,
+    Speaker,
 )
 
 LOOKUP_INTERVAL_S: Final = 5.0
@@ -237,7 +238,19 @@ def _look_up_again(draft: Draft) -> None:
 
 
 def _never_confirmed_played(draft: Draft) -> None:
-    """The time it takes has passed twice. The rest becomes a new script: the line is told anew."""
+    """The time it takes has passed twice. The rest becomes a new script: the line is told anew.
+
+    Live audio tells of all that it has played: there it was not. An answer was held back too long
+    to be one still; why anything else was not played, the carrier's own voice need not know.
+    """
+    verb = draft.record.script.current
+    if draft.record.speaks_live and isinstance(verb, Say):
+        if verb.speaker in (Speaker.AGENT, Speaker.SYSTEM):
+            draft.give_up(verb, "not played in time", code="utterance_failed")
+            advance(draft)
+        else:
+            live.fall_back(draft, "an utterance was not played in time")
+        return
     finish_current(draft, confirmed=False)
     if not draft.record.closing:
         _tell_anew(draft)

@@ -7,6 +7,7 @@ cut here; everything after it may still be exchanged.
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Final
 
 import msgspec
@@ -20,8 +21,13 @@ from openclaw_voice_call.call.types import EndReason, Mode, Phase, Speaker
 
 SPEECH_MS_PER_CHAR: Final = 75
 """A slow reading voice: about 13 characters per second."""
+SPEECH_MS_PER_IDEOGRAM: Final = 300
+"""Where a character is a syllable: Chinese, Japanese, Korean."""
 CONFIRM_SLACK_MS: Final = 8_000
 """What fetching and synthesis may take on top of the playing time."""
+LIVE_SLACK_MS: Final = 60_000
+"""The same with live audio, which bounds each of its steps itself, but holds an answer back as long
+as the other party goes on speaking."""
 DIGIT_MS: Final = 500
 STREAM_OPEN_S: Final = 6.0
 """How long a carrier may take to open the media stream that it was told to open."""
@@ -29,7 +35,12 @@ STREAM_OPEN_S: Final = 6.0
 
 def speech_ms(text: str) -> int:
     """A generous estimate of how long a voice takes to say `text`, in ms."""
-    return 600 + SPEECH_MS_PER_CHAR * len(text)
+    wide = 0 if text.isascii() else sum(map(_is_ideogram, text))
+    return 600 + SPEECH_MS_PER_CHAR * (len(text) - wide) + SPEECH_MS_PER_IDEOGRAM * wide
+
+
+def _is_ideogram(character: str) -> bool:
+    return unicodedata.east_asian_width(character) in "WF"
 
 
 def say(
@@ -120,7 +131,8 @@ def enter(draft: Draft) -> None:
     _expect_stream(draft)
     if isinstance(verb, Say):
         draft.note(Saying(verb.utterance, verb.text, verb.speaker, verb.turn))
-        draft.arm("say", draft.now + (2 * speech_ms(verb.text) + CONFIRM_SLACK_MS) / 1000)
+        slack_ms = LIVE_SLACK_MS if draft.record.speaks_live else CONFIRM_SLACK_MS
+        draft.arm("say", draft.now + (2 * speech_ms(verb.text) + slack_ms) / 1000)
         if verb.speaker is Speaker.AGENT:
             _measure_answer(draft)
     elif isinstance(verb, Digits):
