@@ -15,7 +15,6 @@ from tests.emulators.faults import Drop
 from tests.emulators.media import (
     ConnectTwice,
     NeverConnect,
-    Shuffle,
     StartLate,
     StreamFault,
     Unconnectable,
@@ -185,17 +184,6 @@ async def test_a_second_socket_with_the_same_pass_is_refused_and_the_first_goes_
         assert them.texts() == ["Hello.", "You said: Who is it?"]
         assert record["state"] == "hangup-user"
         assert len(here.network.media.streams) == 1
-
-
-async def test_frames_in_disorder_are_understood(carrier: str, tmp_path: Path) -> None:
-    if carrier != "telnyx":
-        # Only Telnyx leaves the order of its frames open.
-        return
-    them = leaves_after("One two three four five.")
-    async with live(carrier, tmp_path, {THEIRS: them}) as here:
-        here.network.spoil_streams(Shuffle())
-        record = await here.ended(await here.call())
-        assert words(record, "user") == ["One two three four five."]
 
 
 @pytest.mark.scenario("A14")
