@@ -4,7 +4,7 @@
     python scripts/scenario_matrix.py --check    fail on a stale page or an unproved claim
 
 The rows stand in scripts/scenarios.json. A test names the rows it proves, and the carrier it ran
-on, with `@pytest.mark.scenario("F12", carrier="telnyx")`; a class, a parameter or a module
+on, with `@pytest.mark.scenario("F12", carrier="mock")`; a class, a parameter or a module
 (`pytestmark`) may carry the marker too. A test with `parametrize("carrier", ...)` proves its rows
 on each of these carriers, if they are written down in that file or where it imports them from.
 Tests are read, not imported. A test that is skipped or expected to fail proves nothing.
