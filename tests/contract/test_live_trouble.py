@@ -186,7 +186,6 @@ async def test_a_second_socket_with_the_same_pass_is_refused_and_the_first_goes_
         assert len(here.network.media.streams) == 1
 
 
-@pytest.mark.scenario("A14")
 @pytest.mark.parametrize("message", ["x" * 50_000_000, "{", '{"event":"media"}', b"\x00\xff"])
 async def test_what_is_no_message_ends_the_socket_and_not_the_call(
     carrier: str, tmp_path: Path, message: str | bytes

@@ -134,3 +134,23 @@ async def test_a_stream_is_known_by_its_pass_in_the_path_or_in_a_parameter(
     # Each stream opens once.
     assert (await twilio.media.knock(base, opening(token=genuine))).code == 1008
     assert (await twilio.media.knock(ordered.order.url)).status == 403
+
+
+@pytest.mark.scenario("A14", carrier="twilio")
+async def test_a_huge_first_frame_is_cut_off_and_the_stream_still_gets_in(
+    setup: StartSetup,
+) -> None:
+    phone = await setup(LIVE, people={CALLEE: Person()}, script=ECHO)
+    twilio = phone.twilio
+    twilio.faults.streams.add(NeverConnect())
+    await phone.gateway.initiate(CALLEE, "Hello.")
+    await twilio.until(lambda: bool(twilio.media.streams), "the order of a stream")
+    [ordered] = twilio.media.streams
+    before = phone.gateway.memory_bytes()
+    for url in (SOCKET_ORIGIN + STREAM_PATH, ordered.order.url):
+        assert (await twilio.media.knock(url, ["x" * 50_000_000])).code == 1009
+    assert phone.gateway.memory_bytes() - before < 10_000_000
+    leg = twilio.calls[0]
+    opening = TwilioLanguage("MZ1", leg.sid, leg.account_sid, ()).opening()
+    served = await twilio.media.knock(ordered.order.url, opening, enough=lambda _: True)
+    assert '"media"' in served.received[0]
