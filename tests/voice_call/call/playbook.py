@@ -86,6 +86,12 @@ class Playbook:
         return self.record.script.current
 
     @property
+    def stream(self) -> int:
+        """The number of the live audio's stream."""
+        assert self.record.stream is not None
+        return self.record.stream.number
+
+    @property
     def lined_up(self) -> list[str]:
         """What is said now and next."""
         script = self.record.script

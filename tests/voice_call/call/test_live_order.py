@@ -118,3 +118,21 @@ def test_words_that_live_audio_never_plays_are_the_carriers_to_say() -> None:
 
 def test_a_text_in_ideograms_takes_longer_than_as_many_letters() -> None:
     assert speech_ms("\u4f60\u597d\uff0c" * 50) > 2 * speech_ms("abc" * 50)
+
+
+@pytest.mark.scenario("F54")
+def test_after_a_restart_an_answer_is_given_again_only_if_nothing_of_it_was_heard() -> None:
+    play = listening().at(2.0, ev.Heard("Hi")).at(2.3, ev.ReplySentence(1, "One."))
+    play.at(3.0, ev.Restored()).at(4.0, ev.StreamOpened(play.stream, "MZ2"))
+    assert play.lined_up == []
+    assert play.due() == ["ask:1"]
+    play.at(5.0, ev.ReplySentence(1, "Once more."), ev.ReplySentence(1, "And more."))
+    played(play, 6.0)
+    play.at(7.0, ev.Restored()).at(8.0, ev.StreamOpened(play.stream, "MZ3"))
+    assert play.lined_up == ["And more."]
+    assert play.record.reply is None
+    assert "ask:1" not in play.due()
+    played(play, 9.0)
+    assert play.state == "listening"
+    assert play.record.exchange is not None
+    assert play.record.exchange.heard == "Once more. And more."

@@ -41,6 +41,7 @@ from openclaw_voice_call.call.turns import (
     reply_failed,
     reply_finished,
     reply_ready,
+    reply_restored,
     reply_sentence,
 )
 from openclaw_voice_call.call.types import (
@@ -288,6 +289,7 @@ def _restored(draft: Draft, _: ev.Restored) -> None:
     if record.dial is DialState.BEGUN and record.direction is Direction.OUTBOUND:
         _dial_unknown(draft, ev.DialOutcomeUnknown("the gateway stopped while dialling"))
     live.restored(draft)
+    reply_restored(draft)
 
 
 def _learn_leg(draft: Draft, carrier_call_id: CarrierCallId | None) -> None:

@@ -129,6 +129,24 @@ def reply_finished(draft: Draft, event: ev.ReplyFinished) -> None:
     retail(draft)
 
 
+def reply_restored(draft: Draft) -> None:
+    """Whoever was making the answer is gone with the last process. The agent is asked again (see
+    `due`), unless a part was heard: that stands, and none of it is said twice."""
+    record = draft.record
+    pending = record.reply
+    if pending is None or not pending.begun:
+        return
+    exchange, verb = record.exchange, record.script.current
+    if not record.speaks_live or (exchange is not None and exchange.heard):
+        reply_failed(draft, ev.ReplyFailed(pending.turn, "restarted"))
+        return
+    drop_unspoken_replies(draft, "restarted")
+    if isinstance(verb, Say) and verb.turn == pending.turn:
+        _take_back(draft, verb.utterance)
+    again = msgspec.structs.replace(pending, begun=False)
+    draft.set(reply=again, exchange=None, cut=None, ending=record.ending)
+
+
 def give_sign_of_life(draft: Draft) -> None:
     """The agent takes long (a tool, say): the other party hears that the call lives (F106)."""
     record = draft.record
