@@ -1,4 +1,4 @@
-"""The load profiles in small; `make soak` and `python -m tests.load.driver flood` go further."""
+"""The floods in small; `python -m tests.load.driver flood` and `streams` go further."""
 
 import sys
 from pathlib import Path
@@ -7,9 +7,7 @@ import msgspec
 import pytest
 
 from tests.load.attacks import AttackPlan
-from tests.load.companies import EMULATED
 from tests.load.flood import flood
-from tests.load.soak import SoakPlan, soak
 from tests.load.stream_flood import AT_THE_DOOR, STREAMS, stream_flood
 
 pytestmark = [
@@ -40,11 +38,3 @@ async def test_streams_go_on_while_strangers_are_at_their_door(one_address: bool
     assert report.served >= STREAMS
     assert report.attack.statuses["silent stream"]["closed 1008"] >= 4
     assert report.attack.statuses["silent stream"]["503"] > 100
-
-
-@pytest.mark.parametrize("carrier", [*EMULATED, "mock"])
-async def test_bad_weather_leaves_nothing_behind(tmp_path: Path, carrier: str) -> None:
-    (report,) = await soak(tmp_path, SoakPlan(40, (carrier,), at_once=16))
-    assert report.findings == []
-    assert report.ends["hangup-user"] > 5
-    assert carrier == "mock" or sum(report.faults.values()) > 5
