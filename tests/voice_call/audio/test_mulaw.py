@@ -69,11 +69,17 @@ def test_silence_and_nothing_have_the_lowest_level(audio: bytes) -> None:
     assert mulaw.level_dbfs(audio) == QUIETEST_DBFS
 
 
-def test_many_levels_at_once_are_those_of_each() -> None:
-    audio = mulaw.encode(tones.voice(100)) + mulaw.silence(20)
-    each = [mulaw.level_dbfs(audio[begin : begin + 160]) for begin in range(0, len(audio), 160)]
-    assert mulaw.levels_dbfs(audio, 160) == pytest.approx(each, abs=0.001)
-    assert mulaw.levels_dbfs(b"", 160) == []
+@given(st.binary(max_size=400))
+def test_a_frame_is_decoded_like_anything_else(audio: bytes) -> None:
+    assert mulaw.decode_frame(audio) == mulaw.decode(audio).tobytes()
+
+
+@given(st.binary(min_size=1, max_size=1000))
+def test_a_level_is_the_root_mean_square_of_the_samples(audio: bytes) -> None:
+    samples = mulaw.decode(audio) / 32_768.0
+    energy = float(np.mean(samples**2))
+    expected = max(10.0 * np.log10(energy), QUIETEST_DBFS) if energy else QUIETEST_DBFS
+    assert mulaw.level_dbfs(audio) == pytest.approx(expected, abs=0.02)
 
 
 @pytest.mark.parametrize("level", [-50.0, -30.0, -20.0, -10.0, -3.01])

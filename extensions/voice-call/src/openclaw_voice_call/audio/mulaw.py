@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 from typing import Final
+from zlib import adler32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +46,19 @@ def _encode_table() -> NDArray[np.uint8]:
 
 _DECODED: Final = _decode_table()
 _ENCODED: Final = _encode_table()
-_AMPLITUDES: Final = (_DECODED / _FULL_SCALE).astype(np.float32)
+
+# A frame is so short that numpy spends more on its calls than on the samples. What is done with
+# every frame of a call is done with `bytes.translate`, whose tables give one byte for each code.
+_FIRST_BYTE: Final = _DECODED.tobytes()[0::2]
+_SECOND_BYTE: Final = _DECODED.tobytes()[1::2]
+_ENERGIES: Final = np.rint((_DECODED / 8.0) ** 2).astype(np.uint32)
+"""In units of the smallest step's, of which the largest is under 2^24."""
+_FULL_SCALE_ENERGY: Final = (_FULL_SCALE / 8.0) ** 2
+_LOW_ENERGY, _MIDDLE_ENERGY, _HIGH_ENERGY = (
+    (_ENERGIES >> shift & 0xFF).astype(np.uint8).tobytes() for shift in (0, 8, 16)
+)
+_MOST_SUMMED: Final = 256
+"""Bytes whose sum is under 65,521, where Adler-32 begins anew."""
 
 
 def encode(samples: NDArray[np.int16]) -> bytes:
@@ -58,6 +71,14 @@ def decode(mulaw: bytes) -> NDArray[np.int16]:
     return _DECODED.take(np.frombuffer(mulaw, np.uint8))
 
 
+def decode_frame(mulaw: bytes) -> bytes:
+    """The bytes of `decode`, sooner where they are few."""
+    samples = bytearray(2 * len(mulaw))
+    samples[0::2] = mulaw.translate(_FIRST_BYTE)
+    samples[1::2] = mulaw.translate(_SECOND_BYTE)
+    return bytes(samples)
+
+
 def silence(ms: float) -> bytes:
     return SILENCE * round(ms * BYTES_PER_MS)
 
@@ -67,23 +88,26 @@ def level_dbfs(mulaw: bytes) -> float:
 
     Never under QUIETEST_DBFS, which is also the level of no audio at all.
     """
-    amplitudes = _AMPLITUDES.take(np.frombuffer(mulaw, np.uint8))
-    return _dbfs(float(np.dot(amplitudes, amplitudes)), amplitudes.size)
-
-
-def levels_dbfs(mulaw: bytes, size: int) -> list[float]:
-    """`level_dbfs` of each piece of `size` bytes, which must divide the length; all at once this
-    costs little more than one of them."""
-    amplitudes = _AMPLITUDES.take(np.frombuffer(mulaw, np.uint8))
-    pieces = np.square(amplitudes, out=amplitudes).reshape(-1, size)
-    energies: list[float] = pieces.dot(np.ones(size, np.float32)).tolist()
-    return [_dbfs(energy, size) for energy in energies]
-
-
-def _dbfs(energy: float, samples: int) -> float:
-    if energy == 0.0:
+    count = len(mulaw)
+    if count <= _MOST_SUMMED:
+        energy = _energy(mulaw)
+    else:
+        starts = range(0, count, _MOST_SUMMED)
+        energy = sum(_energy(mulaw[start : start + _MOST_SUMMED]) for start in starts)
+    if not energy:
         return QUIETEST_DBFS
-    return max(10.0 * math.log10(energy / samples), QUIETEST_DBFS)
+    return max(10.0 * math.log10(energy / (count * _FULL_SCALE_ENERGY)), QUIETEST_DBFS)
+
+
+def _energy(mulaw: bytes) -> int:
+    """Sum of the squares of at most `_MOST_SUMMED` samples.
+
+    The lower half of an Adler-32 (RFC 1950, 8.2) is one more than the sum of the bytes.
+    """
+    low = adler32(mulaw.translate(_LOW_ENERGY)) & 0xFFFF
+    middle = adler32(mulaw.translate(_MIDDLE_ENERGY)) & 0xFFFF
+    high = adler32(mulaw.translate(_HIGH_ENERGY)) & 0xFFFF
+    return low - 1 + (middle - 1 << 8) + (high - 1 << 16)
 
 
 def mix(one: bytes, other: bytes) -> bytes:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
+from itertools import chain, islice
 from typing import Final
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from openclaw_voice_call.audio.mulaw import QUIETEST_DBFS
 from openclaw_voice_call.interfaces.media import FRAME_MS
@@ -22,6 +23,8 @@ _LOUDEST_DB: Final = -4.0
 _MARGIN_DB: Final = 4.0
 _WINDOW: Final = 100
 """Frames that are compared, 2 s."""
+_ONES: Final = np.ones(_WINDOW)
+_LN_PER_DB: Final = math.log(10.0) / 20.0
 _EVERY: Final = 25
 _ALIKE: Final = 0.8
 """Correlation of the loudness of both ways; that of two people who both speak stays below."""
@@ -40,28 +43,47 @@ class EchoPath:
     def __init__(self) -> None:
         self.coupling_db = _ASSUMED_DB
         """What returns is taken to be at most what is played, and this (negative) added."""
-        self._playing = deque([QUIETEST_DBFS], maxlen=_DELAYS)
-        self._played: deque[float] = deque(maxlen=_WINDOW + _DELAYS - 1)
-        self._heard: deque[float] = deque(maxlen=_WINDOW)
+        self._loudest_dbfs = QUIETEST_DBFS
+        """Of what was played in the last _DELAYS frames."""
+        self._loudest_for = 1
+        """After so many frames it is too long ago."""
+        self._played_dbfs: deque[float] = deque(maxlen=_WINDOW + _DELAYS - 1)
+        self._heard_dbfs: deque[float] = deque(maxlen=_WINDOW)
         self._ratios_db: deque[float] = deque(maxlen=_WINDOW)
-        self._frames = 0
+        self._until_look = _EVERY
 
     def frame(self, playing_dbfs: float | None, heard_dbfs: float) -> float:
         """The next 20 ms of both ways; None: we are silent. Gives the loudest that our echo can be
         now, in dBFS; QUIETEST_DBFS where there can be none."""
         playing = QUIETEST_DBFS if playing_dbfs is None else playing_dbfs
-        self._playing.append(playing)
-        loudest = max(self._playing)
-        if loudest <= QUIETEST_DBFS:
-            return QUIETEST_DBFS
-        self._played.append(10.0 ** (playing / 20.0))
-        self._heard.append(10.0 ** (heard_dbfs / 20.0))
+        loudest = self._loudest_dbfs
+        if playing >= loudest:
+            if playing <= QUIETEST_DBFS:
+                return QUIETEST_DBFS
+            self._loudest_dbfs = loudest = playing
+            self._loudest_for = _DELAYS
+        else:
+            self._loudest_for -= 1
+            if not self._loudest_for:
+                loudest = self._find_loudest(playing)
+                if loudest <= QUIETEST_DBFS:
+                    return QUIETEST_DBFS
+        self._played_dbfs.append(playing)
+        self._heard_dbfs.append(heard_dbfs)
         if loudest > _AUDIBLE_DBFS:
             self._ratios_db.append(heard_dbfs - loudest)
-        self._frames += 1
-        if self._frames % _EVERY == 0 and len(self._played) == self._played.maxlen:
-            self._look()
+        self._until_look -= 1
+        if not self._until_look:
+            self._until_look = _EVERY
+            if len(self._played_dbfs) == _WINDOW + _DELAYS - 1:
+                self._look()
         return loudest + self.coupling_db
+
+    def _find_loudest(self, playing: float) -> float:
+        newest_first = [playing, *islice(reversed(self._played_dbfs), _DELAYS - 1)]
+        loudest = self._loudest_dbfs = max(newest_first)
+        self._loudest_for = _DELAYS - newest_first.index(loudest)
+        return loudest
 
     def _look(self) -> None:
         returned_db = self._returned_db()
@@ -74,16 +96,17 @@ class EchoPath:
 
     def _returned_db(self) -> float | None:
         """How much of what we play comes back; None: nothing that can be told from other sound."""
-        heard = np.array(self._heard)
-        # One row for each delay, the longest first.
-        played = sliding_window_view(np.array(self._played), _WINDOW)
+        levels = np.fromiter(chain(self._played_dbfs, self._heard_dbfs), np.float64)
+        amplitudes = np.exp(levels * _LN_PER_DB)
+        played, heard = amplitudes[:-_WINDOW], amplitudes[-_WINDOW:]
         heard = heard - heard.mean()
-        played = played - played.mean(axis=1, keepdims=True)
-        together = played @ heard
-        alone = np.einsum("ij,ij->i", played, played)
-        scale = np.sqrt(alone * np.dot(heard, heard))
+        # One figure for each delay, the longest first: of `played` in a window that slides over it.
+        together = np.correlate(played, heard)
+        sums, squares = np.correlate(played, _ONES), np.correlate(played * played, _ONES)
+        alone = np.maximum(squares - sums * sums / _WINDOW, 0.0)
+        scale = np.sqrt(alone * heard.dot(heard))
         alike = np.divide(together, scale, out=np.zeros_like(scale), where=scale > 1e-12)
-        best = int(np.argmax(alike))
+        best = int(alike.argmax())
         if alike[best] < _ALIKE:
             return None
-        return float(20.0 * np.log10(together[best] / alone[best]))
+        return 20.0 * math.log10(together[best] / alone[best])

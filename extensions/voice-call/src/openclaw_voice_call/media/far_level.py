@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from typing import Final
 
-from openclaw_voice_call.audio.mulaw import levels_dbfs
+from openclaw_voice_call.audio.mulaw import level_dbfs
 from openclaw_voice_call.interfaces.media import FRAME_BYTES, FRAME_MS
 
+_FRAMES_PER_S: Final = 1000 / FRAME_MS
 _MOST_AHEAD: Final = 16
 """More messages than the lead of the pace can hold."""
-
-
-class _Sounding:
-    __slots__ = ("levels", "mulaw", "plays_at")
-
-    def __init__(self, plays_at: float, mulaw: bytes) -> None:
-        self.plays_at = plays_at
-        self.mulaw = mulaw
-        self.levels: list[float] | None = None
-        """Of its frames; reckoned when somebody asks, all at once."""
 
 
 class FarLevel:
     """Remembers what is sent until it has been played. Times are monotonic seconds."""
 
     def __init__(self) -> None:
-        self._soundings: deque[_Sounding] = deque(maxlen=_MOST_AHEAD)
+        self._soundings: deque[tuple[float, bytes]] = deque(maxlen=_MOST_AHEAD)
+        """What is played, and from when on."""
 
     def add(self, plays_at: float, mulaw: bytes) -> None:
         """Whole frames, which are played from `plays_at` on, after those before them."""
-        self._soundings.append(_Sounding(plays_at, mulaw))
+        self._soundings.append((plays_at, mulaw))
 
     def clear(self) -> None:
         """Nothing is played any more."""
@@ -41,13 +32,11 @@ class FarLevel:
         """The level of the frame that is being played, None in silence. `now` never goes back."""
         soundings = self._soundings
         while soundings:
-            first = soundings[0]
-            frame = math.floor((now - first.plays_at) * 1000 / FRAME_MS)
-            if frame < 0:
+            plays_at, mulaw = soundings[0]
+            if now < plays_at:
                 return None
-            if first.levels is None:
-                first.levels = levels_dbfs(first.mulaw, FRAME_BYTES)
-            if frame < len(first.levels):
-                return first.levels[frame]
+            begin = int((now - plays_at) * _FRAMES_PER_S) * FRAME_BYTES
+            if begin < len(mulaw):
+                return level_dbfs(mulaw[begin : begin + FRAME_BYTES])
             soundings.popleft()
         return None

@@ -7,7 +7,12 @@ from typing import Final
 
 import webrtcvad
 
-from openclaw_voice_call.audio.mulaw import QUIETEST_DBFS, SAMPLE_RATE_HZ, decode, level_dbfs
+from openclaw_voice_call.audio.mulaw import (
+    QUIETEST_DBFS,
+    SAMPLE_RATE_HZ,
+    decode_frame,
+    level_dbfs,
+)
 from openclaw_voice_call.audio.mulaw import SILENCE as SILENT_SAMPLE
 from openclaw_voice_call.interfaces.media import FRAME_BYTES, FRAME_MS
 from openclaw_voice_call.media.echo_path import EchoPath
@@ -23,30 +28,34 @@ _NOISE_BLOCKS: Final = 6
 """The noise is the quietest frame of the last 3 s: nobody speaks so long without a gap."""
 
 _PRE_ROLL_FRAMES: Final = 300 // FRAME_MS
+_RECENT: Final = (1 << _PRE_ROLL_FRAMES) - 1
 _HOLD_FRAMES: Final = 500 // FRAME_MS
 """The recogniser hears the caller until so long after the last speech, while we play."""
-_SURE_OF: Final = 5
+_SURE_OF: Final = (1 << 5) - 1
 _SURE: Final = 3
 """Of the last 5 frames, 3 must be speech before the recogniser hears them while we play."""
 
 
 class NoiseFloor:
-    """How loud the line is when nobody speaks, in dBFS."""
+    """How loud the line is when nobody speaks."""
 
     def __init__(self) -> None:
         self._blocks: deque[float] = deque(maxlen=_NOISE_BLOCKS)
         self._block = 0.0
         self._frames = 0
-        self.dbfs = QUIETEST_DBFS
+        self.speech_dbfs = _QUIETEST_SPEECH_DBFS
+        """What is not louder is no speech."""
 
     def frame(self, heard_dbfs: float) -> None:
         """Another 20 ms without our own voice in it."""
-        self._block = min(self._block, heard_dbfs)
+        if heard_dbfs < self._block:
+            self._block = heard_dbfs
         self._frames += 1
         if self._frames == _NOISE_BLOCK:
             self._blocks.append(self._block)
             self._block, self._frames = 0.0, 0
-            self.dbfs = min(self._blocks)
+            noise_dbfs = min(_LOUDEST_NOISE_DBFS, *self._blocks)
+            self.speech_dbfs = max(_QUIETEST_SPEECH_DBFS, noise_dbfs + _ABOVE_NOISE_DB)
 
 
 class SpeechGate:
@@ -73,9 +82,8 @@ class SpeechGate:
         if not self.echoing:
             self._noise.frame(level)
         # The detector learns from every frame, so it is asked even where the level decides.
-        voice = self._vad.is_speech(decode(mulaw).tobytes(), SAMPLE_RATE_HZ)
-        noise = min(self._noise.dbfs, _LOUDEST_NOISE_DBFS) + _ABOVE_NOISE_DB
-        return voice and level > max(_QUIETEST_SPEECH_DBFS, noise, echo)
+        voice = self._vad.is_speech(decode_frame(mulaw), SAMPLE_RATE_HZ, FRAME_BYTES)
+        return voice and level > self._noise.speech_dbfs and level > echo
 
 
 class Ear:
@@ -96,15 +104,17 @@ class Ear:
         """The next 20 ms, as `SpeechGate.frame` takes them. Gives whether they have speech, and
         what the recogniser is to be sent: never less than a frame."""
         speech = self._gate.frame(mulaw, playing_dbfs)
-        self._recent = (self._recent << 1 | speech) & ((1 << _PRE_ROLL_FRAMES) - 1)
-        if (self._recent & ((1 << _SURE_OF) - 1)).bit_count() >= _SURE:
+        self._recent = recent = (self._recent << 1 | speech) & _RECENT
+        if (recent & _SURE_OF).bit_count() >= _SURE:
             self._hold = _HOLD_FRAMES
         elif self._hold:
             self._hold -= 1
         if self._gate.echoing and not self._hold:
             self._held.append(mulaw)
             return speech, _SILENCE
+        if not self._held:
+            return speech, mulaw
         # Our voice may have ended before the speech in what was held back had lasted long enough.
-        onward = b"".join((*self._held, mulaw)) if self._recent and self._held else mulaw
+        onward = b"".join((*self._held, mulaw)) if recent else mulaw
         self._held.clear()
         return speech, onward
