@@ -36,9 +36,12 @@ class Backlog:
     def add(self, mulaw: bytes) -> None:
         """The other party's next audio."""
         self._held += mulaw
-        self._drop_to(self._start + len(self._held) - self._most)
+        end = self._start + len(self._held)
+        oldest = end - self._most
         if not self.in_speech:
-            self._drop_to(min(self._sent, self._start + len(self._held)) - self._quiet)
+            oldest = max(oldest, min(self._sent, end) - self._quiet)
+        if oldest > self._start:
+            self._drop_to(oldest)
 
     def take(self, at_least: int, at_most: int) -> bytes:
         """The next bytes to send; none while there are fewer than `at_least`, unless a turn is to

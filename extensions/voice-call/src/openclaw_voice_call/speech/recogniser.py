@@ -90,6 +90,8 @@ class ListeningLine:
         self._clock = clock
         self._patience = patience = patience or Patience()
         self._backlog = Backlog(patience.kept_ms, patience.quiet_kept_ms)
+        self._piece = b""
+        """Audio that comes into the backlog with what follows it."""
         self._watch = MuteWatch(patience.mute_s)
         self._current: SttLink | None = None
         self._up: bool | None = None
@@ -104,13 +106,19 @@ class ListeningLine:
 
     def send(self, mulaw: bytes) -> None:
         """The other party's next audio, any length."""
-        if self._over or not mulaw:
+        if self._over:
             return
+        # What is too little for a message is not worth a look, unless a text is waited for.
+        mulaw = self._piece + mulaw
+        if len(mulaw) < CHUNK_BYTES and not self._watch.owed:
+            self._piece = mulaw
+            return
+        self._piece = b""
         self._backlog.add(mulaw)
-        now = self._clock.monotonic()
         link = self._current
         if link is None:
             return
+        now = self._clock.monotonic()
         self._watch.audio(mulaw, now)
         if self._watch.owed:
             self._backlog.in_speech = True
@@ -120,12 +128,14 @@ class ListeningLine:
         elif self._watch.is_mute(now):
             self._mutes += 1
             link.end(_MUTE)
-        elif self._backlog.unsent >= CHUNK_BYTES:
+        else:
             link.wake()
 
     def finish_turn(self) -> None:
         """We judge that the speaker has finished: have the vendor finish what it has."""
         if not self._over:
+            self._backlog.add(self._piece)
+            self._piece = b""
             self._backlog.finish()
             if self._current is not None:
                 self._current.wake()

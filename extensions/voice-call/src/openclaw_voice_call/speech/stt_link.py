@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import Future
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Generator
 from typing import Final
 
 from openclaw.sdk import Clock
@@ -23,6 +23,8 @@ CHUNK_BYTES: Final = 320
 """40 ms: fewer messages, and words no later than a person would notice."""
 CATCH_UP_BYTES: Final = 1600
 """What a message holds at most when there is more to send."""
+_EARLY_S: Final = 0.001
+"""So much early, a sign of life is on time."""
 
 
 class SttLink:
@@ -50,7 +52,11 @@ class SttLink:
         self._clock = clock
         self._hear = hear
         self._backlog: Backlog | None = None
-        self._waiting: Future[bool] | None = None
+        self._socket: SttSocket | None = None
+        self._stuck: _Begun | None = None
+        """A message that waits for the network to take it; those after it wait for it."""
+        self._sent_at = 0.0
+        self._resting: Future[None] | None = None
         self._orders: deque[Message] = deque()
 
     async def run(self, ready_within_s: float) -> None:
@@ -74,9 +80,15 @@ class SttLink:
         self.wake()
 
     def wake(self) -> None:
-        """There is more to send."""
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(True)
+        """There is more to send. It is sent at once, as far as the network takes it."""
+        socket = self._socket
+        if socket is None:
+            return
+        while self._stuck is None and not self.ended.done():
+            message = self._next_message()
+            if message is None:
+                return
+            self._send(socket, message)
 
     def end(self, trouble: Trouble) -> None:
         """Be over, for this reason; only the first one counts."""
@@ -121,18 +133,37 @@ class SttLink:
             self.ready.set_result(None)
 
     async def _write(self, socket: SttSocket) -> None:
-        while True:
-            message = self._next_message()
-            if message is None:
-                if await self._rest():
-                    continue
-                message = self.protocol.keep_alive()
-            self.sending_since = self._clock.monotonic()
-            trouble = await socket.send(message)
-            self.sending_since = None
+        """Wait where sending has to, and give signs of life. All else is sent by `wake`: a task
+        that is woken for each message costs more than the message."""
+        self._socket = socket
+        self._sent_at = self._clock.monotonic()
+        self.wake()
+        while not self.ended.done():
+            await self._rest()
+            stuck = self._stuck
+            if stuck is None:
+                self._send(socket, self.protocol.keep_alive())
+                continue
+            trouble = await stuck
+            self._stuck = self.sending_since = None
+            self._sent_at = self._clock.monotonic()
             if trouble is not None:
                 self.end(trouble)
-                return
+            self.wake()
+
+    def _send(self, socket: SttSocket, message: Message) -> None:
+        self._sent_at = self._clock.monotonic()
+        sending = socket.send(message)
+        try:
+            waits_for = sending.send(None)
+        except StopIteration as sent:
+            trouble: Trouble | None = sent.value
+            if trouble is not None:
+                self.end(trouble)
+            return
+        self.sending_since = self._sent_at
+        self._stuck = _Begun(sending, waits_for)
+        self._stir()
 
     def _next_message(self) -> Message | None:
         if self._orders:
@@ -148,17 +179,43 @@ class SttLink:
             return self._orders.popleft() if self._orders else None
         return None
 
-    async def _rest(self) -> bool:
-        """Wait for something to send; False when it is time for a sign of life."""
-        waiting: Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting = waiting
+    async def _rest(self) -> None:
+        """Until a message is stuck, or it is time for a sign of life."""
         within = self.protocol.keep_alive_s
-        if within is None:
-            return await waiting
-        timer = self._clock.call_later(
-            within, lambda: None if waiting.done() else waiting.set_result(False)
-        )
+        while self._stuck is None:
+            resting: Future[None] = asyncio.get_running_loop().create_future()
+            self._resting = resting
+            if within is None:
+                await resting
+                continue
+            left = self._sent_at + within - self._clock.monotonic()
+            if left < _EARLY_S:
+                return
+            timer = self._clock.call_later(left, self._stir)
+            try:
+                await resting
+            finally:
+                timer.cancel()
+
+    def _stir(self) -> None:
+        if self._resting is not None and not self._resting.done():
+            self._resting.set_result(None)
+
+
+class _Begun:
+    """Awaits the rest of a coroutine that was run until it waits for something."""
+
+    def __init__(
+        self, coroutine: Coroutine[object, None, Trouble | None], waits_for: object
+    ) -> None:
+        self._coroutine = coroutine
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[object, None, Trouble | None]:
         try:
-            return await waiting
-        finally:
-            timer.cancel()
+            yield self._waits_for
+        except BaseException:
+            # Cancelled; the coroutine has nobody else to end it.
+            self._coroutine.close()
+            raise
+        return (yield from self._coroutine.__await__())

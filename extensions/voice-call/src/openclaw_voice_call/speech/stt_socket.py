@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Final, Protocol, TypeAlias
 
 import aiohttp
@@ -17,10 +17,11 @@ _CLOSING_S: Final = 1.0
 
 
 class SttSocket(Protocol):
-    """An open connection; one task sends, another one receives."""
+    """An open connection; one sends at a time, and one receives."""
 
-    async def send(self, message: Message) -> Trouble | None:
-        """Returns when the network has room for more."""
+    def send(self, message: Message) -> Coroutine[object, None, Trouble | None]:
+        """Returns when the network has room for more. It may be begun outside of a task, where it
+        need not wait."""
         ...
 
     async def receive(self) -> Message | Trouble:
