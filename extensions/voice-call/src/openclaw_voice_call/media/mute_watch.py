@@ -15,7 +15,7 @@ class MuteWatch:
 
     def __init__(self, settings: TurnSettings) -> None:
         self._enough_ms = max(1, settings.mute_speech_ms)
-        self._patience_s = settings.mute_ms / 1000 if settings.mute_ms else math.inf
+        self.patience_s = settings.mute_ms / 1000 if settings.mute_ms else math.inf
         self._pause_s = settings.end_silence_ms / 1000
         self._speech_ms = 0
         """Since the vendor last wrote anything."""
@@ -44,7 +44,7 @@ class MuteWatch:
         """When the vendor is mute."""
         if self._told or self._speech_ms < self._enough_ms:
             return math.inf
-        return (self._heard_at if self._paused_at is None else self._paused_at) + self._patience_s
+        return (self._heard_at if self._paused_at is None else self._paused_at) + self.patience_s
 
     def tell(self) -> NoText:
         self._told = True

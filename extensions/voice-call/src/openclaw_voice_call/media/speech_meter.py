@@ -10,6 +10,7 @@ _WINDOW_MS: Final = 300
 """Speech this close together is one stretch."""
 _ONSET_MS: Final = 60
 """Less than this within the window is a click."""
+_WINDOW_S: Final = _WINDOW_MS / 1000
 _ONSET_MASK: Final = (1 << _WINDOW_MS // FRAME_MS) - 1
 
 
@@ -35,7 +36,7 @@ class SpeechMeter:
     def frame(self, now: float, speech: bool) -> int:
         """Another 20 ms. Gives the speech that is new by it, in ms: none, a frame, or all frames of
         a beginning, which are known to be more than a click only now."""
-        if self._frame_at is None or now - self._frame_at > _WINDOW_MS / 1000:
+        if self._frame_at is None or now - self._frame_at > _WINDOW_S:
             # Some carriers send nothing while the line is silent.
             self._history = 0
         self._frame_at = now
@@ -43,7 +44,7 @@ class SpeechMeter:
             self._history = self._history << 1 & self._memory
             return 0
         self._history = (self._history << 1 | 1) & self._memory
-        near_ms = self.within(_WINDOW_MS)
+        near_ms = (self._history & _ONSET_MASK).bit_count() * FRAME_MS
         if near_ms < _ONSET_MS:
             return 0
         new_ms = FRAME_MS
@@ -58,7 +59,7 @@ class SpeechMeter:
 
     def sounding(self, now: float) -> bool:
         """Whether there is speech, short pauses included."""
-        return self.ended is not None and now - self.ended <= _WINDOW_MS / 1000
+        return self.ended is not None and now - self.ended <= _WINDOW_S
 
     def within(self, window_ms: int) -> int:
         """The speech of the last so many ms of frames, in ms."""

@@ -77,7 +77,9 @@ class TurnTaker:
         self._finish_asked = False
 
         self._due: float | None = None
-        """`next_due`, where it is known."""
+        """No rule acts before, where that is known."""
+        self._after_sound_s = min(self._mute.patience_s, settings.end_silence_ms / 1000)
+        """A rule that only a sound makes act does so later than this after it."""
         self._rules: Sequence[tuple[Callable[[], float], Callable[[], TurnAction]]] = (
             (self._over_due, self._over),
             (self._likely_due, self._likely),
@@ -99,7 +101,7 @@ class TurnTaker:
 
     @property
     def next_due(self) -> float | None:
-        """When `tick` has something to say if nothing happens before; None: never."""
+        """When `tick` may have something to say if nothing happens before; None: never."""
         due = self._next()
         return None if due == _NEVER else due
 
@@ -108,7 +110,8 @@ class TurnTaker:
     def frame(self, now: float, speech: bool) -> Sequence[TurnAction]:
         """Another 20 ms of the caller's line, and whether the gate hears speech in it."""
         self._advance(now)
-        self._exposed_ms = min(self._exposed_ms + FRAME_MS, self._window_ms)
+        if self._exposed_ms < self._window_ms:
+            self._exposed_ms = min(self._exposed_ms + FRAME_MS, self._window_ms)
         new_ms = self._meter.frame(self._now, speech)
         if new_ms:
             self._sound(new_ms)
@@ -172,7 +175,8 @@ class TurnTaker:
     # Sound.
 
     def _advance(self, now: float) -> None:
-        self._now = max(self._now, now)
+        if now > self._now:
+            self._now = now
         if self._quiet_since is None:
             self._stir()
 
@@ -186,11 +190,14 @@ class TurnTaker:
             # What the vendor has ended was before this stretch.
             self._finish_asked = False
             self._turn.vendor_ended = False
+            self._due = None
+        elif self._due is not None:
+            # More of a stretch puts off what was due, or makes due what was not.
+            self._due = min(self._due, self._now + self._after_sound_s)
         self._turn.sound(self._now, began)
         self._sieve.sound(new_ms, self._now)
         self._mute.sound(new_ms, began, self._now)
         self._prompts = 0
-        self._due = None
 
     def _interrupts(self) -> bool:
         if self._utterance is None or not self._interruptible:
@@ -272,7 +279,8 @@ class TurnTaker:
 
     def _look(self) -> Sequence[TurnAction]:
         soon = self._now + _EARLY_S
-        if soon < self._next():
+        due = self._due
+        if soon < (self._next() if due is None else due):
             return ()
         actions = [act() for due, act in self._rules if due() <= soon]
         self._due = None
