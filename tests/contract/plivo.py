@@ -19,9 +19,8 @@ from tests.contract.network import (
     Sent,
     Signing,
 )
+from tests.customers import customer_of
 from tests.emulators.plivo import (
-    AUTH_ID,
-    AUTH_TOKEN,
     Call,
     Delivery,
     Number,
@@ -37,8 +36,7 @@ from tests.emulators.plivo.webhooks import sign_v2, sign_v3
 
 class PlivoCompany(EmulatedCompany[Call, Webhook, RestRequest, Delivery]):
     def __init__(self, plivo: PlivoEmulator, callers: Mapping[str, Person]) -> None:
-        account = {"authId": AUTH_ID, "authToken": AUTH_TOKEN, "baseUrl": plivo.base_url}
-        super().__init__(plivo, {"provider": "plivo", "plivo": account}, callers)
+        super().__init__(plivo, customer_of(plivo), callers)
         self._plivo = plivo
 
     def _leg(self, call: Call) -> Leg:

@@ -22,10 +22,9 @@ from tests.contract.network import (
     Sent,
     Signing,
 )
+from tests.customers import customer_of
 from tests.emulators.telnyx import (
-    API_KEY,
     CONNECTION_ID,
-    PUBLIC_KEY,
     Application,
     Call,
     Delivery,
@@ -39,13 +38,7 @@ from tests.emulators.telnyx import (
 
 class TelnyxCompany(EmulatedCompany[Call, Webhook, RestRequest, Delivery]):
     def __init__(self, telnyx: TelnyxEmulator, callers: Mapping[str, Person]) -> None:
-        account = {
-            "apiKey": API_KEY,
-            "connectionId": CONNECTION_ID,
-            "publicKey": PUBLIC_KEY,
-            "baseUrl": telnyx.base_url,
-        }
-        super().__init__(telnyx, {"provider": "telnyx", "telnyx": account}, callers)
+        super().__init__(telnyx, customer_of(telnyx), callers)
         self._telnyx = telnyx
 
     def _leg(self, call: Call) -> Leg:

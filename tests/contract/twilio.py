@@ -20,9 +20,9 @@ from tests.contract.network import (
     Sent,
     Signing,
 )
+from tests.customers import customer_of
 from tests.emulators.twilio import (
     ACCOUNT_SID,
-    AUTH_TOKEN,
     Call,
     Delivery,
     Number,
@@ -37,12 +37,7 @@ from tests.emulators.twilio.calls import TERMINAL, Form
 
 class TwilioCompany(EmulatedCompany[Call, Webhook, RestRequest, Delivery]):
     def __init__(self, twilio: TwilioEmulator, callers: Mapping[str, Person]) -> None:
-        account = {
-            "accountSid": ACCOUNT_SID,
-            "authToken": AUTH_TOKEN,
-            "baseUrl": twilio.base_url,
-        }
-        super().__init__(twilio, {"provider": "twilio", "twilio": account}, callers)
+        super().__init__(twilio, customer_of(twilio), callers)
         self._twilio = twilio
 
     def _leg(self, call: Call) -> Leg:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import pytest
 
+from tests.customers import customer_of
 from tests.e2e.gateway import GATEWAY_TOKEN, WEBHOOK_PATH, GatewayProcess, free_port, leaks
 from tests.emulators.twilio import (
     ACCOUNT_SID,
@@ -145,13 +146,8 @@ async def setup(tmp_path: Path) -> AsyncGenerator[StartSetup]:
             )
             twilio = await stack.enter_async_context(TwilioEmulator.start(settings))
             section: dict[str, object] = {
-                "provider": "twilio",
+                **customer_of(twilio),
                 "fromNumber": OUR_NUMBER,
-                "twilio": {
-                    "accountSid": ACCOUNT_SID,
-                    "authToken": AUTH_TOKEN,
-                    "baseUrl": twilio.base_url,
-                },
                 "serve": {"port": port},
                 "publicUrl": public_url,
                 "responseModel": "scripted/phone",

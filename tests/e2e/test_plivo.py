@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.customers import customer_of
 from tests.e2e.gateway import GATEWAY_TOKEN, WEBHOOK_PATH, GatewayProcess, free_port, leaks
 from tests.emulators.faults import Repeat
 from tests.emulators.plivo import (
@@ -54,13 +55,8 @@ async def plivo_setup(tmp_path: Path) -> AsyncGenerator[StartSetup]:
             )
             plivo = await stack.enter_async_context(PlivoEmulator.start(settings))
             section: dict[str, object] = {
-                "provider": "plivo",
+                **customer_of(plivo),
                 "fromNumber": OUR_NUMBER,
-                "plivo": {
-                    "authId": AUTH_ID,
-                    "authToken": AUTH_TOKEN,
-                    "baseUrl": plivo.base_url,
-                },
                 "serve": {"port": port},
                 "publicUrl": PUBLIC_URL,
                 "responseModel": "scripted/phone",

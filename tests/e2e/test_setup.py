@@ -12,6 +12,7 @@ from typing import cast
 
 import pytest
 
+from tests.customers import Emulator, customer_of
 from tests.e2e.gateway import (
     GATEWAY_TOKEN,
     WEBHOOK_PATH,
@@ -34,8 +35,7 @@ ALL = pytest.mark.parametrize("carrier", CARRIERS)
 class Company:
     """A carrier that knows our number, whose calls go elsewhere yet."""
 
-    exchange: twilio.TwilioEmulator | telnyx.TelnyxEmulator | plivo.PlivoEmulator
-    account: dict[str, object]
+    exchange: Emulator
     secrets: Sequence[str]
     state: Callable[[], object]
     """Where the calls to our number go."""
@@ -46,13 +46,8 @@ async def open_twilio(people: dict[str, Person]) -> AsyncGenerator[Company]:
     numbers = {OURS: twilio.Number(OLD, "GET", fallback_url=f"{OLD}/2")}
     settings = twilio.Settings(numbers=numbers, people=people)
     async with twilio.TwilioEmulator.start(settings) as exchange:
-        account: dict[str, object] = {
-            "accountSid": twilio.ACCOUNT_SID,
-            "authToken": twilio.AUTH_TOKEN,
-            "baseUrl": exchange.base_url,
-        }
         secrets = (twilio.AUTH_TOKEN, twilio.ACCOUNT_SID)
-        yield Company(exchange, account, secrets, lambda: exchange.numbers[OURS])
+        yield Company(exchange, secrets, lambda: exchange.numbers[OURS])
 
 
 @asynccontextmanager
@@ -64,31 +59,16 @@ async def open_telnyx(people: dict[str, Person]) -> AsyncGenerator[Company]:
         people=people,
     )
     async with telnyx.TelnyxEmulator.start(settings) as exchange:
-        account: dict[str, object] = {
-            "apiKey": telnyx.API_KEY,
-            "connectionId": telnyx.CONNECTION_ID,
-            "publicKey": telnyx.PUBLIC_KEY,
-            "baseUrl": exchange.base_url,
-        }
-        yield Company(
-            exchange,
-            account,
-            (telnyx.API_KEY,),
-            lambda: (exchange.application, exchange.connections[OURS]),
-        )
+        secrets = (telnyx.API_KEY,)
+        yield Company(exchange, secrets, lambda: (exchange.application, exchange.connections[OURS]))
 
 
 @asynccontextmanager
 async def open_plivo(people: dict[str, Person]) -> AsyncGenerator[Company]:
     settings = plivo.Settings(numbers={OURS: plivo.Number(OLD, "GET")}, people=people)
     async with plivo.PlivoEmulator.start(settings) as exchange:
-        account: dict[str, object] = {
-            "authId": plivo.AUTH_ID,
-            "authToken": plivo.AUTH_TOKEN,
-            "baseUrl": exchange.base_url,
-        }
         secrets = (plivo.AUTH_TOKEN, plivo.AUTH_ID)
-        yield Company(exchange, account, secrets, lambda: exchange.numbers[OURS])
+        yield Company(exchange, secrets, lambda: exchange.numbers[OURS])
 
 
 OPEN: dict[str, Callable[[dict[str, Person]], AbstractAsyncContextManager[Company]]] = {
@@ -106,10 +86,9 @@ async def customer(
     port = free_port()
     async with OPEN[carrier](people) as company:
         section: dict[str, object] = {
-            "provider": carrier,
+            **customer_of(company.exchange),
             "fromNumber": OURS,
             "toNumber": CALLEE,
-            carrier: company.account,
             "serve": {"port": port},
             "publicUrl": f"http://127.0.0.1:{port}{WEBHOOK_PATH}",
             "inboundPolicy": "open",

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.customers import customer_of
 from tests.e2e.gateway import GATEWAY_TOKEN, WEBHOOK_PATH, GatewayProcess, free_port, leaks
 from tests.emulators.faults import Repeat
 from tests.emulators.telnyx import (
     API_KEY,
-    CONNECTION_ID,
-    PUBLIC_KEY,
     Application,
     HangsUp,
     Person,
@@ -54,14 +53,8 @@ async def telnyx_setup(tmp_path: Path) -> AsyncGenerator[StartSetup]:
             )
             telnyx = await stack.enter_async_context(TelnyxEmulator.start(settings))
             section: dict[str, object] = {
-                "provider": "telnyx",
+                **customer_of(telnyx),
                 "fromNumber": OUR_NUMBER,
-                "telnyx": {
-                    "apiKey": API_KEY,
-                    "connectionId": CONNECTION_ID,
-                    "publicKey": PUBLIC_KEY,
-                    "baseUrl": telnyx.base_url,
-                },
                 "serve": {"port": port},
                 "publicUrl": PUBLIC_URL,
                 "responseModel": "scripted/phone",

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
+from tests.customers import customer_of
 from tests.emulators import plivo, telnyx, twilio
 from tests.emulators.faults import (
     Delay,
@@ -104,7 +105,7 @@ async def open_company(
 ) -> AsyncGenerator[Company]:
     """One of `EMULATED`, whose webhooks for `public_url` reach `local_url`."""
     origins = {public_url: local_url}
-    common: Mapping[str, object] = {"provider": name, "publicUrl": public_url}
+    urls = {"publicUrl": public_url}
     match name:
         case "twilio":
             number = twilio.Number(public_url, status_callback=f"{public_url}?type=status")
@@ -116,13 +117,8 @@ async def open_company(
                 webhook_time_limit=LOST_S,
             )
             async with twilio.TwilioEmulator.start(settings) as exchange:
-                account = {
-                    "accountSid": twilio.ACCOUNT_SID,
-                    "authToken": twilio.AUTH_TOKEN,
-                    "baseUrl": exchange.base_url,
-                }
                 faults = weather(exchange.faults.webhooks, exchange.faults.rest, fault_rate)
-                yield Company(name, exchange, {**common, "twilio": account}, faults)
+                yield Company(name, exchange, {**customer_of(exchange), **urls}, faults)
         case "telnyx":
             async with telnyx.TelnyxEmulator.start(
                 telnyx.Settings(
@@ -133,14 +129,8 @@ async def open_company(
                     seed=seed,
                 )
             ) as exchange:
-                account = {
-                    "apiKey": telnyx.API_KEY,
-                    "connectionId": telnyx.CONNECTION_ID,
-                    "publicKey": telnyx.PUBLIC_KEY,
-                    "baseUrl": exchange.base_url,
-                }
                 faults = weather(exchange.faults.webhooks, exchange.faults.rest, fault_rate)
-                yield Company(name, exchange, {**common, "telnyx": account}, faults)
+                yield Company(name, exchange, {**customer_of(exchange), **urls}, faults)
         case "plivo":
             async with plivo.PlivoEmulator.start(
                 plivo.Settings(
@@ -151,13 +141,8 @@ async def open_company(
                     webhook_time_limit=LOST_S,
                 )
             ) as exchange:
-                account = {
-                    "authId": plivo.AUTH_ID,
-                    "authToken": plivo.AUTH_TOKEN,
-                    "baseUrl": exchange.base_url,
-                }
                 faults = weather(exchange.faults.webhooks, exchange.faults.rest, fault_rate)
-                yield Company(name, exchange, {**common, "plivo": account}, faults)
+                yield Company(name, exchange, {**customer_of(exchange), **urls}, faults)
         case _:
             raise ValueError(f"no emulator for {name!r} (there are: {', '.join(EMULATED)})")
 
