@@ -21,8 +21,10 @@ sys.exit(status)
 HEAVY = {
     "aiohttp",
     "cryptography",
+    "numpy",
     "openclaw.sdk",
     "openclaw_voice_call.service",
+    "phonenumbers",
     "pydantic",
     "rich",
 }
