@@ -41,7 +41,7 @@ async def test_a_caller_is_greeted_as_soon_as_the_stream_is_up(
     carrier: str, tmp_path: Path
 ) -> None:
     async with live(
-        carrier, tmp_path, speed=1.0, inboundPolicy="open", inboundGreeting="Good day!"
+        carrier, tmp_path, speed=2.0, inboundPolicy="open", inboundGreeting="Good day!"
     ) as here:
         them = leaves_after("Is anybody there?")
         leg = here.network.ring_in(THEIRS, them)
@@ -81,7 +81,7 @@ async def test_who_interrupts_is_heard_and_nothing_of_before_follows(
 ) -> None:
     them = Person(["Tell me.", Reply("Stop it, please.", barges_in=True, after=1.0)])
     agents = FakeAgents(answer=lambda text: LONG if text == "Tell me." else "As you wish.")
-    async with live(carrier, tmp_path, {THEIRS: them}, speed=1.0, agents=agents) as here:
+    async with live(carrier, tmp_path, {THEIRS: them}, speed=2.0, agents=agents) as here:
         call = await here.call()
         await them.wait_heard("As you wish.")
         record = await here.wait_state(call, "listening")
@@ -121,7 +121,7 @@ async def test_our_own_echo_is_no_interruption_and_a_real_one_is(
 ) -> None:
     them = Person(["Tell me.", Reply("Stop it, please.", barges_in=True, when="name them")])
     agents = FakeAgents(answer=lambda text: LONG if text == "Tell me." else "As you wish.")
-    async with live(carrier, tmp_path, {THEIRS: them}, speed=1.0, agents=agents) as here:
+    async with live(carrier, tmp_path, {THEIRS: them}, speed=2.0, agents=agents) as here:
         here.network.spoil_streams(Echo(gain_db=-20.0))
         call = await here.call()
         await them.wait_heard("As you wish.")
@@ -237,5 +237,6 @@ async def test_a_farewell_is_heard_before_we_put_the_phone_down(
         await here.service.end(call)
         record = await here.ended(call)
         assert record["state"] == "hangup-bot"
-        assert await here.heard() == ["Hello.", farewell]
         await here.network.until(lambda: here.network.legs[-1].over, "the end of the leg")
+        await them.wait_heard(farewell)
+        assert await here.heard() == ["Hello.", farewell]
