@@ -84,6 +84,33 @@ def test_what_we_write_is_read_by_another_implementation(text: str) -> None:
     assert (peer.close_rcvd.code, text.startswith(peer.close_rcvd.reason)) == (1008, True)
 
 
+@given(
+    st.one_of(st.text(max_size=300).map(str.encode), st.binary(max_size=300)),
+    st.sampled_from([0x1, 0x2, 0x9]),
+    st.sampled_from([b"", b"\x81"]),
+)
+def test_bytes_that_are_one_message_are_that_message(
+    payload: bytes, opcode: int, after: bytes
+) -> None:
+    data = client_frame(payload, opcode) + after
+    whole = FrameReader(LIMIT).whole(data)
+    assert whole is None or read(data) == [whole]
+
+
+def test_only_a_whole_message_that_nothing_precedes_is_taken_at_once() -> None:
+    text = "ü" * 100
+    data = client_frame(text.encode())
+    assert FrameReader(LIMIT).whole(data) == text
+    assert FrameReader(199).whole(data) is None
+    for before in (b"\x81", client_frame(b"begun", fin=False)):
+        reader = FrameReader(LIMIT)
+        reader.feed(before)
+        assert reader.next() is None
+        assert reader.whole(data) is None
+    for other in (data[:-1], data + b"\x81", client_frame(b"\xff" * 200), client_frame(b"short")):
+        assert FrameReader(LIMIT).whole(other) is None
+
+
 @given(st.binary(max_size=600), st.integers(1, 64))
 def test_any_bytes_are_read_or_refused(data: bytes, piece: int) -> None:
     reader = FrameReader(200)

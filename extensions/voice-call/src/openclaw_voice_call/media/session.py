@@ -18,6 +18,7 @@ from openclaw_voice_call.audio.playout import Cut, Message, Playout, PlayoutLimi
 from openclaw_voice_call.interfaces.media import (
     BYTES_PER_MS,
     FRAME_BYTES,
+    FRAME_MS,
     AudioIn,
     KeyIn,
     MarkReached,
@@ -161,26 +162,26 @@ class MediaSession:
 
     def _take_audio(self, audio: AudioIn) -> None:
         now = self._heard_at = self._clock.monotonic()
-        if self._reorder is None or audio.chunk is None:
-            self._frames(now, audio.mulaw)
-            return
-        for mulaw in self._reorder.add(audio.chunk, audio.mulaw):
+        mulaw = audio.mulaw
+        if self._reorder is not None and audio.chunk is not None:
+            for in_order in self._reorder.add(audio.chunk, mulaw):
+                self._frames(now, in_order)
+        elif len(mulaw) == FRAME_BYTES and not self._rest:
+            self._frame(now, mulaw)
+        else:
             self._frames(now, mulaw)
 
     def _frames(self, now: float, mulaw: bytes) -> None:
-        if self._rest or len(mulaw) != FRAME_BYTES:
-            mulaw = self._rest + mulaw
-            whole = len(mulaw) - len(mulaw) % FRAME_BYTES
-            self._rest = mulaw[whole:]
-            for begin in range(0, whole, FRAME_BYTES):
-                self._frame(now, mulaw[begin : begin + FRAME_BYTES])
-        else:
-            self._frame(now, mulaw)
+        mulaw = self._rest + mulaw
+        whole = len(mulaw) - len(mulaw) % FRAME_BYTES
+        self._rest = mulaw[whole:]
+        for begin in range(0, whole, FRAME_BYTES):
+            self._frame(now, mulaw[begin : begin + FRAME_BYTES])
 
     def _frame(self, now: float, mulaw: bytes) -> None:
         if not self._open:  # ended by what was made of the frame before
             return
-        self._figures.heard_ms += FRAME_BYTES // BYTES_PER_MS
+        self._figures.heard_ms += FRAME_MS
         for tap in self._taps:
             tap.inbound(now, mulaw)
         self._listener.frame_heard(mulaw)
@@ -300,8 +301,9 @@ class MediaSession:
 
     @property
     def playing_dbfs(self) -> float | None:
-        """The level of what the other party hears now, None while that is nothing."""
-        return self._far_level.dbfs(self._clock.monotonic())
+        """The level of what the other party heard when its newest audio came here; None: nothing
+        was played."""
+        return self._far_level.dbfs(self._heard_at)
 
     def add_tap(self, tap: AudioTap) -> None:
         """Let `tap` hear both sides from now on."""

@@ -106,7 +106,12 @@ class StreamSocket:
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
         """Gives what aiohttp's own websocket reader gives: not at the end, nothing left over."""
-        if not self._deaf:
+        if self._deaf:
+            return False, b""
+        whole = None if self._closing or self._sink is None else self._frames.whole(data)
+        if whole is not None:
+            self._message(whole)
+        else:
             self._frames.feed(data)
             self._pump()
         return False, b""

@@ -13,6 +13,11 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # built without its C part
+    from websockets.utils import apply_mask
+
 GOING_AWAY: Final = 1001
 PROTOCOL_ERROR: Final = 1002
 UNSUPPORTED: Final = 1003
@@ -33,6 +38,8 @@ _FIN: Final = 0x80
 _RESERVED: Final = 0x70
 _MASKED: Final = 0x80
 _LONGEST_CONTROL: Final = 125
+_LONG_TEXT: Final = bytes((_FIN | _TEXT, _MASKED | 126))
+"""How a text message of 126 bytes to 64 KB in a single frame begins."""
 _KEY_BYTES: Final = 16
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -113,6 +120,21 @@ class FrameReader:
         """Bytes of the connection, in their order."""
         self._buffer += data
 
+    def whole(self, data: bytes) -> str | None:
+        """The text message that these bytes are, neither more nor less, as nearly all audio comes.
+
+        None where they are anything else, or belong to what came before: `feed` them then.
+        """
+        if self._buffer or self._kind or data[:2] != _LONG_TEXT:
+            return None
+        size = len(data) - 8
+        if size > self.limit or size != int.from_bytes(data[2:4], "big"):
+            return None
+        try:
+            return apply_mask(data[8:], data[4:8]).decode()
+        except UnicodeDecodeError:
+            return None
+
     def next(self) -> Incoming | None:
         """What was said next; None until more is fed. Pongs, which nobody asked for, are left out.
 
@@ -155,7 +177,7 @@ class FrameReader:
             end = begin + size
             if have < end:
                 return None
-            payload = _unmasked(buffer[begin - 4 : begin], buffer[begin:end])
+            payload = apply_mask(buffer[begin:end], buffer[begin - 4 : begin])
             del buffer[:end]
             opcode = first & 0x0F
             if opcode >= _CLOSE:
@@ -195,12 +217,6 @@ def _frame(opcode: int, payload: bytes) -> bytes:
     if size < 1 << 16:
         return bytes((_FIN | opcode, 126, size >> 8, size & 0xFF)) + payload
     return bytes((_FIN | opcode, 127)) + size.to_bytes(8, "big") + payload
-
-
-def _unmasked(key: bytearray, payload: bytearray) -> bytes:
-    size = len(payload)
-    mask = int.from_bytes((key * (size // 4 + 1))[:size], "little")
-    return (int.from_bytes(payload, "little") ^ mask).to_bytes(size, "little")
 
 
 def _message(opcode: int, payload: bytes) -> Incoming:
