@@ -12,15 +12,17 @@ from openclaw_voice_call.call.facts import (
     Recorded,
     RecordingLost,
     Said,
+    StoredFact,
+    TurnHeard,
     TurnMeasured,
 )
 from openclaw_voice_call.call.instruct import Play, Stale, instruct
 from openclaw_voice_call.call.live import SAY_AGAIN, STILL_THERE, STREAM_GRACE_S, STREAMS_LIMIT
 from openclaw_voice_call.call.record import MediaStream
 from openclaw_voice_call.call.script import ConnectStream, Digits, Listen, Say, StepRef
-from openclaw_voice_call.call.snapshot import snapshot
+from openclaw_voice_call.call.snapshot import snapshot, transcript
 from openclaw_voice_call.call.types import EndReason, Mode, TurnTimes, VoicePathKind
-from tests.voice_call.call.playbook import LEG, Playbook
+from tests.voice_call.call.playbook import LEG, T0, Playbook
 
 FILLERS = ("One moment.", "Still looking.")
 
@@ -390,3 +392,16 @@ def test_records_of_before_live_audio_are_read() -> None:
         del fields[name]
     record = msgspec.convert(fields, type(Playbook.answered("Hello.").record))
     assert not record.speaks_live
+
+
+@pytest.mark.scenario("F40")
+def test_the_transcript_is_in_the_order_in_which_things_were_begun() -> None:
+    play = live_call("Hello, this is a long greeting.").at(2.0, ev.Heard("Hello?"))
+    played(play, 4.0)
+    stored = [StoredFact(seq, T0 + 1.0, fact) for seq, fact in enumerate(play.facts)]
+    times = {TurnHeard: 2.0, Said: 4.0}
+    stored = [
+        msgspec.structs.replace(each, at=T0 + times.get(type(each.fact), 1.0)) for each in stored
+    ]
+    spoken = [(entry["speaker"], entry["text"]) for entry in transcript(stored)]
+    assert spoken == [("bot", "Hello, this is a long greeting."), ("user", "Hello?")]

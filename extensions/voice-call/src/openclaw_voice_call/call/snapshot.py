@@ -111,7 +111,8 @@ def transcript(facts: Iterable[StoredFact]) -> list[TranscriptEntry]:
             playing = None
     if playing is not None:
         entries.append(playing[1])
-    return entries
+    # Words that were said over a greeting are known before the greeting has ended.
+    return sorted(entries, key=lambda entry: entry["timestamp"])
 
 
 def _metadata(record: CallRecord) -> dict[str, object]:
