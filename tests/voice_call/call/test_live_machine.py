@@ -7,6 +7,7 @@ import pytest
 
 from openclaw_voice_call.call import events as ev
 from openclaw_voice_call.call.facts import (
+    Fact,
     Interrupted,
     PathChanged,
     Recorded,
@@ -398,10 +399,10 @@ def test_records_of_before_live_audio_are_read() -> None:
 def test_the_transcript_is_in_the_order_in_which_things_were_begun() -> None:
     play = live_call("Hello, this is a long greeting.").at(2.0, ev.Heard("Hello?"))
     played(play, 4.0)
-    stored = [StoredFact(seq, T0 + 1.0, fact) for seq, fact in enumerate(play.facts)]
-    times = {TurnHeard: 2.0, Said: 4.0}
-    stored = [
-        msgspec.structs.replace(each, at=T0 + times.get(type(each.fact), 1.0)) for each in stored
-    ]
+
+    def at(fact: Fact) -> float:
+        return T0 + (2.0 if isinstance(fact, TurnHeard) else 4.0 if isinstance(fact, Said) else 1.0)
+
+    stored = [StoredFact(seq, at(fact), fact) for seq, fact in enumerate(play.facts)]
     spoken = [(entry["speaker"], entry["text"]) for entry in transcript(stored)]
     assert spoken == [("bot", "Hello, this is a long greeting."), ("user", "Hello?")]
