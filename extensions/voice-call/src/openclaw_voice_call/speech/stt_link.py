@@ -48,6 +48,7 @@ class SttLink:
         self.ready_at = 0.0
         self.sending_since: float | None = None
         """Since when the network takes no more, None while it does."""
+        self._loop = loop
         self._dial = dial
         self._clock = clock
         self._hear = hear
@@ -56,6 +57,7 @@ class SttLink:
         self._stuck: _Begun | None = None
         """A message that waits for the network to take it; those after it wait for it."""
         self._sent_at = 0.0
+        self._woken = False
         self._resting: Future[None] | None = None
         self._orders: deque[Message] = deque()
 
@@ -80,7 +82,17 @@ class SttLink:
         self.wake()
 
     def wake(self) -> None:
-        """There is more to send. It is sent at once, as far as the network takes it."""
+        """There is more to send.
+
+        It is sent when the loop has heard all who have spoken: sockets are written to in a row,
+        which disturbs those who wait for their turn less.
+        """
+        if not self._woken:
+            self._woken = True
+            self._loop.call_soon(self._send_all)
+
+    def _send_all(self) -> None:
+        self._woken = False
         socket = self._socket
         if socket is None:
             return
@@ -88,7 +100,7 @@ class SttLink:
             message = self._next_message()
             if message is None:
                 return
-            self._send(socket, message)
+            self._begin(socket, message)
 
     def end(self, trouble: Trouble) -> None:
         """Be over, for this reason; only the first one counts."""
@@ -137,21 +149,21 @@ class SttLink:
         that is woken for each message costs more than the message."""
         self._socket = socket
         self._sent_at = self._clock.monotonic()
-        self.wake()
+        self._send_all()
         while not self.ended.done():
             await self._rest()
             stuck = self._stuck
             if stuck is None:
-                self._send(socket, self.protocol.keep_alive())
+                self._begin(socket, self.protocol.keep_alive())
                 continue
             trouble = await stuck
             self._stuck = self.sending_since = None
             self._sent_at = self._clock.monotonic()
             if trouble is not None:
                 self.end(trouble)
-            self.wake()
+            self._send_all()
 
-    def _send(self, socket: SttSocket, message: Message) -> None:
+    def _begin(self, socket: SttSocket, message: Message) -> None:
         self._sent_at = self._clock.monotonic()
         sending = socket.send(message)
         try:
@@ -183,7 +195,7 @@ class SttLink:
         """Until a message is stuck, or it is time for a sign of life."""
         within = self.protocol.keep_alive_s
         while self._stuck is None:
-            resting: Future[None] = asyncio.get_running_loop().create_future()
+            resting: Future[None] = self._loop.create_future()
             self._resting = resting
             if within is None:
                 await resting
