@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from openclaw_voice_call.call import events as ev
-from openclaw_voice_call.call.facts import Said
+from openclaw_voice_call.call.facts import ReplyAsked, Said, TurnHeard
 from openclaw_voice_call.call.lineup import speech_ms
 from openclaw_voice_call.call.script import Digits, Say
 from openclaw_voice_call.call.types import VoicePathKind
@@ -136,3 +136,31 @@ def test_after_a_restart_an_answer_is_given_again_only_if_nothing_of_it_was_hear
     assert play.state == "listening"
     assert play.record.exchange is not None
     assert play.record.exchange.heard == "Once more. And more."
+
+
+@pytest.mark.scenario("F46", "F47")
+def test_words_from_before_a_question_do_not_answer_it() -> None:
+    play = listening().at(2.0, ev.ContinueRequested("op", "What is your name?"))
+    play.at(2.4, ev.Heard("I would like a pizza", unspoken=1))
+    assert play.record.waiter is not None
+    assert play.lined_up == ["What is your name?"]
+    played(play, 4.0)
+    play.at(5.0, ev.Heard("Ann"))
+    operation = play.record.operation("op")
+    assert operation is not None
+    assert operation.text == "Ann"
+    assert not play.of(ReplyAsked)
+    assert [f.text for f in play.of(TurnHeard) if isinstance(f, TurnHeard)] == [
+        "I would like a pizza",
+        "Ann",
+    ]
+
+
+@pytest.mark.scenario("F46")
+def test_words_into_an_answer_do_not_answer_the_question_behind_it() -> None:
+    play = listening().at(2.0, ev.Heard("Hi")).at(2.3, ev.ReplySentence(1, "A long answer."))
+    play.at(2.4, ev.ContinueRequested("op", "What is your name?"))
+    play.at(2.6, ev.Heard("I see"))
+    assert play.record.waiter is not None
+    assert play.lined_up == ["A long answer.", "What is your name?"]
+    assert play.record.reply is None

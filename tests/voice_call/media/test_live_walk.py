@@ -156,7 +156,7 @@ class Line:
                 self.store()
                 self.says("sentence")
                 self.says("sentence")
-            case "finish" if reply is not None:
+            case "finish" if reply is not None and reply.begun:
                 rig.happens(ev.ReplyFinished(reply.turn))
             case "speak":
                 rig.happens(ev.SpeakRequested(f"op{self.said}", self.text()))

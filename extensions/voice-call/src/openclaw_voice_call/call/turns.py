@@ -27,7 +27,8 @@ KEYS_LIMIT: Final = 32
 
 
 def heard(draft: Draft, event: ev.Heard) -> None:
-    """Words of the other party: for the waiting `continue`, else for the agent, never for both."""
+    """Words of the other party: for the waiting `continue`, else for the agent, never for both.
+    What was said before its question could be heard is no answer to it (F47)."""
     record = draft.record
     text = event.text.strip()
     if not text or not _is_awaited(record, event.script, continuous=event.continuous):
@@ -35,10 +36,13 @@ def heard(draft: Draft, event: ev.Heard) -> None:
     unanswered = None if event.unspoken is None else _take_back(draft, event.unspoken)
     turn = close_turn(draft)
     waiter = record.waiter
-    operation = waiter.id if waiter else None
+    early = waiter is not None and _is_unheard(record, waiter.utterance, event.unspoken)
+    operation = waiter.id if waiter and not early else None
     draft.note(TurnHeard(turn, text, event.keyed, event.confidence, operation))
     _measure_listening(draft)
-    if waiter is not None:
+    if early:
+        retail(draft)
+    elif waiter is not None:
         draft.settle(waiter.id, text=text)
         _forget_reply(draft, "superseded")
         retail(draft)
@@ -211,6 +215,11 @@ def _is_awaited(record: CallRecord, script: int | None, *, continuous: bool) -> 
     verb = record.script.current
     goes_on = continuous and record.reply is not None and verb is None
     return script == record.script.number and (isinstance(verb, Listen) or goes_on)
+
+
+def _is_unheard(record: CallRecord, utterance: int | None, unspoken: int | None) -> bool:
+    lined_up = (each for each in record.script.pending if isinstance(each, Say))
+    return utterance == unspoken or any(each.utterance == utterance for each in lined_up)
 
 
 def _ask(draft: Draft, pending: PendingReply) -> None:

@@ -202,7 +202,8 @@ class LiveVoice:
         return False
 
     def first_audio(self, say: Say) -> None:
-        self._watch.first_audio(say.turn, self._now())
+        if say.speaker is Speaker.AGENT:
+            self._watch.first_audio(say.turn, self._now())
 
     def failed(self, say: Say, detail: str) -> None:
         self._door.tell(ev.UtteranceRefused(say.utterance, detail))
@@ -238,6 +239,8 @@ class LiveVoice:
         conversation = self._record.settings.mode is Mode.CONVERSATION
         interruptible = self._parts.barge_in and conversation and say.speaker is not Speaker.OPENING
         self._taker.speaking(now, utterance, interruptible=interruptible, text=say.text)
+        if say.speaker is not Speaker.AGENT:
+            return
         times = self._watch.first_frame(say.turn, now)
         if times is not None:
             self._door.tell(ev.TurnTimed(say.turn, times))
