@@ -16,7 +16,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from benchmarks import audio, bargein, flood, media, playout, turns
+from benchmarks import audio, bargein, flood, media, playout, restart, turns
 from benchmarks.grid import grid, machine
 from benchmarks.process import scratch, without_uvloop
 from benchmarks.startup import measure_startup
@@ -123,6 +123,12 @@ async def _turns(folder: Path, quick: bool) -> Measured:
     return Measured(waits, turns.tables(waits))
 
 
+async def _restart(folder: Path, _: bool) -> Measured:
+    with without_uvloop():
+        measured = await restart.measure(folder)
+    return Measured(measured, grid(restart.HEAD, restart.rows(measured)))
+
+
 PARTS: Final[Mapping[str, Part]] = {
     "webhooks": _webhooks,
     "startup": _startup,
@@ -132,6 +138,7 @@ PARTS: Final[Mapping[str, Part]] = {
     "bargein": _bargein,
     "media": _media,
     "turns": _turns,
+    "restart": _restart,
 }
 
 

@@ -163,11 +163,13 @@ async def live_phone(
         }
         gateway = GatewayProcess(folder, file, environ)
         phone = LivePhone(company, gateway, section, port)
+        passed = False
         try:
             await gateway.start()
             yield phone
             await phone.check()
+            passed = True
         finally:
-            # Captured, and shown with the report of a test that fails.
-            sys.stdout.write(phone.story())
+            if not passed:
+                sys.stdout.write(phone.story())
             await gateway.close()
