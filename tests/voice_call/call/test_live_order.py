@@ -7,8 +7,10 @@ import pytest
 from openclaw_voice_call.call import events as ev
 from openclaw_voice_call.call.facts import ReplyAsked, Said, TurnHeard
 from openclaw_voice_call.call.lineup import speech_ms
+from openclaw_voice_call.call.record import OPERATIONS_LIMIT
 from openclaw_voice_call.call.script import Digits, Say
 from openclaw_voice_call.call.types import VoicePathKind
+from openclaw_voice_call.errors import TooManyRequests
 from tests.voice_call.call.playbook import LEG, Playbook
 
 
@@ -164,3 +166,15 @@ def test_words_into_an_answer_do_not_answer_the_question_behind_it() -> None:
     assert play.record.waiter is not None
     assert play.lined_up == ["A long answer.", "What is your name?"]
     assert play.record.reply is None
+
+
+@pytest.mark.scenario("F30")
+def test_a_request_is_refused_rather_than_an_older_one_forgotten() -> None:
+    play = listening()
+    for number in range(OPERATIONS_LIMIT):
+        play.at(2.0, ev.SpeakRequested(f"op{number}", f"Number {number}."))
+    with pytest.raises(TooManyRequests):
+        play.at(2.1, ev.SpeakRequested("one more", "One more."))
+    played(play, 3.0).at(3.1, ev.SpeakRequested("one more", "One more."))
+    assert play.lined_up[-1] == "One more."
+    assert play.record.operation("op1") is not None

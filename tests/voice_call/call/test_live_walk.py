@@ -28,10 +28,10 @@ from openclaw_voice_call.call.facts import (
 )
 from openclaw_voice_call.call.script import Digits, HangUp, Listen, Say, Wait
 from openclaw_voice_call.call.types import EndReason, Mode, OperationState, Phase, Speaker
-from openclaw_voice_call.errors import AlreadyWaiting, CallEnded, CallNotUp
+from openclaw_voice_call.errors import AlreadyWaiting, CallEnded, CallNotUp, TooManyRequests
 from tests.voice_call.call.playbook import LEG, Playbook
 
-_REFUSALS = (AlreadyWaiting, CallEnded, CallNotUp)
+_REFUSALS = (AlreadyWaiting, CallEnded, CallNotUp, TooManyRequests)
 
 
 class LiveWalk(RuleBasedStateMachine):
@@ -305,8 +305,7 @@ class LiveWalk(RuleBasedStateMachine):
         }
         if record.closing:
             assert not pending
-        if len(opened) <= 16:
-            assert set(settled) | pending == set(opened)
+        assert set(settled) | pending == set(opened)
 
 
 def _begun(verbs: tuple[object, ...], position: int) -> int:

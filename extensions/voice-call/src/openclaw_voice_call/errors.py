@@ -6,6 +6,7 @@
     │   ├── CallEnded
     │   ├── CallNotUp
     │   ├── AlreadyWaiting
+    │   ├── TooManyRequests
     │   ├── OperationNotFound
     │   └── PairingNotFound
     ├── NotReady                    the plugin cannot work at all now
@@ -105,6 +106,16 @@ class AlreadyWaiting(InvalidRequest):
     def __init__(self) -> None:
         super().__init__("Already waiting for transcript")
         self.remedy = "Wait for the pending continue, or read it with voicecall.continue.result."
+
+
+class TooManyRequests(InvalidRequest):
+    """As many requests of a call as are kept wait for their turn on the line."""
+
+    code: ClassVar[str] = "too_many_requests"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} requests of this call are not carried out yet")
+        self.remedy = "Wait until some of what was asked for has been said."
 
 
 class OperationNotFound(InvalidRequest):

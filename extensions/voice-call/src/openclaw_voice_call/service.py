@@ -136,7 +136,8 @@ class CallService:
     async def speak(self, call: str, message: str, *, wait: bool = False) -> Operation:
         """Say something on a live call; with `wait`, return when it was played.
 
-        Raises CallNotFound, CallEnded, JournalRefused; with `wait` also UtteranceFailed.
+        Raises CallNotFound, CallEnded, TooManyRequests, JournalRefused; with `wait` also
+        UtteranceFailed.
         """
         text = _bounded("message", message)
         runner = await self._live(call)
@@ -151,7 +152,7 @@ class CallService:
     async def begin_continue(self, call: str, message: str) -> OperationId:
         """Say something and have the other party's next words kept for this operation.
 
-        Raises CallNotFound, CallEnded, AlreadyWaiting, JournalRefused.
+        Raises CallNotFound, CallEnded, AlreadyWaiting, TooManyRequests, JournalRefused.
         """
         text = _bounded("message", message)
         runner = await self._live(call)

@@ -64,7 +64,8 @@ def decide(
     """Apply `event` at `now` (epoch seconds).
 
     `occurrence` is the carrier's signed event id: one that was seen already changes nothing.
-    Raises CallEnded, CallNotUp or AlreadyWaiting for a request that cannot be carried out.
+    Raises CallEnded, CallNotUp, AlreadyWaiting or TooManyRequests for a request that cannot be
+    carried out.
     """
     if occurrence is not None and occurrence in record.seen:
         return Decision(record, ())

@@ -10,6 +10,7 @@ from openclaw_voice_call.call.facts import Fact, NotSaid, OperationSettled
 from openclaw_voice_call.call.record import OPERATIONS_LIMIT, CallRecord, Operation
 from openclaw_voice_call.call.script import Digits, Say
 from openclaw_voice_call.call.types import OperationState
+from openclaw_voice_call.errors import TooManyRequests
 
 
 class Decision(NamedTuple):
@@ -48,9 +49,12 @@ class Draft:
             self.set(deadlines=left)
 
     def open_operation(self, operation: Operation) -> None:
+        """Raises TooManyRequests: what somebody may wait for is never forgotten for it."""
         kept = self.record.operations
-        while len(kept) >= OPERATIONS_LIMIT:
-            settled = next((op for op in kept if op.state is not OperationState.PENDING), kept[0])
+        if len(kept) >= OPERATIONS_LIMIT:
+            settled = next((op for op in kept if op.state is not OperationState.PENDING), None)
+            if settled is None:
+                raise TooManyRequests(OPERATIONS_LIMIT)
             kept = tuple(op for op in kept if op is not settled)
         self.set(operations=(*kept, operation))
 
