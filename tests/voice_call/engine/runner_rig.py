@@ -4,6 +4,8 @@ test's hands. No sockets and no files."""
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -267,9 +269,17 @@ class RunnerRig:
 
         self.wire = FakeWire(self.clock, answer)
         start = StreamStart(f"MZ{self.streams}", LEG)
-        sinks.append(await self.runner.open_stream(self.streams, start, self.wire))
+        self.sink = await self.runner.open_stream(self.streams, start, self.wire)
+        sinks.append(self.sink)
         await settle()
         return self.wire
+
+    def frame(self, mulaw: bytes) -> None:
+        """The other party's next 20 ms."""
+        media = {"track": "inbound", "payload": base64.b64encode(mulaw).decode()}
+        stream_id = f"MZ{self.streams}"
+        message = {"event": "media", "streamSid": stream_id, "media": media}
+        self.sink.feed(json.dumps(message))
 
     async def hears(self, words: str) -> None:
         """The other party has said this."""

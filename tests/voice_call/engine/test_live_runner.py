@@ -5,10 +5,14 @@ from __future__ import annotations
 import pytest
 
 from openclaw_voice_call.call.events import ContinueRequested
+from openclaw_voice_call.call.record import MediaStream
+from openclaw_voice_call.call.script import ConnectStream, StepRef
 from openclaw_voice_call.call.types import VoicePathKind
+from openclaw_voice_call.interfaces.instruction import KeepAlive, Perform
 from openclaw_voice_call.interfaces.speech import RecogniserDown
 from tests.clock import settle
 from tests.voice_call.engine.runner_rig import runner_rig
+from tests.voice_call.media.live_rig import SILENT_FRAME
 
 
 @pytest.mark.scenario("F19")
@@ -35,3 +39,31 @@ async def test_a_head_start_is_given_up_when_somebody_else_waits_for_the_words()
         (run,) = rig.agents.runs
         await rig.runner.apply(ContinueRequested("op", "What is your name?"))
         assert run.cancelled
+
+
+@pytest.mark.scenario("F51")
+async def test_a_line_that_has_left_its_stream_without_a_word_gets_the_next_one() -> None:
+    async with runner_rig() as rig:
+        await rig.open_stream()
+        after = StepRef(rig.record.script.number, 1)
+        await rig.clock.advance(1.0)
+        assert isinstance(await rig.runner.instruction(after, 0), KeepAlive)
+        assert rig.record.stream == MediaStream(1, open=True)
+        await rig.clock.advance(1.5)
+        assert isinstance(await rig.runner.instruction(after, 0), KeepAlive)
+        await settle()
+        told = await rig.runner.instruction(after, 0)
+        assert isinstance(told, Perform)
+        assert told.verb == ConnectStream(2)
+
+
+@pytest.mark.scenario("F51")
+async def test_a_repeated_request_takes_no_stream_away_on_which_audio_comes() -> None:
+    async with runner_rig() as rig:
+        await rig.open_stream()
+        after = StepRef(rig.record.script.number, 1)
+        for _ in range(40):
+            await rig.clock.advance(0.1)
+            rig.frame(SILENT_FRAME)
+        assert isinstance(await rig.runner.instruction(after, 0), KeepAlive)
+        assert rig.record.stream == MediaStream(1, open=True)

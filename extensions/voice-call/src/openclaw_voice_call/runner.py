@@ -191,6 +191,8 @@ class CallRunner:
                     self._line.told(here.script)
                     return Perform(record.call_id, verb, here, after, line)
                 case Stale(after):
+                    if self._voice is not None:
+                        self._voice.doubt_stream()
                     return self._keep_alive(after)
                 case Over():
                     return Release(line=line)

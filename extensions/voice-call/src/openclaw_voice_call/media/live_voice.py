@@ -169,6 +169,11 @@ class LiveVoice:
         self._mouth.attach(session)
         return session
 
+    def doubt_stream(self) -> None:
+        """The line asks what to do next, as it does when its stream is over."""
+        if self._session is not None:
+            self._session.doubt()
+
     async def close(self) -> None:
         """Let go of the stream and of the vendors. Nothing is told afterwards."""
         if self._closed:

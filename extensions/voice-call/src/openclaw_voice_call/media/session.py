@@ -36,6 +36,8 @@ from openclaw_voice_call.media.wheel import TimerWheel
 _log = logging.getLogger(__name__)
 _MOST_TROUBLES: Final = 16
 """Kinds of trouble that one stream may log."""
+_LEFT_S: Final = 2.0
+"""Without audio for so long, a stream that its line seems to have left is over."""
 _POLICY_VIOLATION: Final = 1008
 """RFC 6455, 7.4.1."""
 
@@ -159,6 +161,11 @@ class MediaSession:
     def closed(self) -> None:
         """The socket is gone."""
         self._lose("the stream's socket closed", said=False, code=None)
+
+    def doubt(self) -> None:
+        """The line does what it does after a stream: this one is over, unless audio still comes."""
+        if self._clock.monotonic() - self._heard_at >= _LEFT_S:
+            self._lose("the line has left the stream", said=False, code=1000)
 
     def _take_audio(self, audio: AudioIn) -> None:
         now = self._heard_at = self._clock.monotonic()
