@@ -66,6 +66,33 @@ async def test_a_call_goes_through_the_paid_ngrok_domain(
     assert NGROK_TOKEN not in gateway.everything
 
 
+@pytest.mark.scenario("F84", carrier="twilio")
+async def test_a_tunnel_that_comes_back_elsewhere_is_taken_up_when_no_call_is_up(
+    setup: StartSetup, programs: FakePrograms
+) -> None:
+    """As ngrok's free URLs do. The new one, of the third agent, is where further calls are told."""
+    first, moved, last = (
+        f"https://{name}.ngrok-free.app" for name in ("aaaa-1", "bbbb-2", "cccc-3")
+    )
+    programs.ngrok({"url": first}, {"url": moved}, {"url": last})
+    house = await setup(
+        {"publicUrl": "", "tunnel": {"provider": "ngrok"}},
+        people={CALLEE: Person()},
+        environ={"PATH": programs.path},
+        public_url=f"{last}/voice/webhook",
+    )
+    gateway, process = house.gateway, house.gateway.pid
+    await gateway.wait_log(f"Webhook URL: {first}")
+    programs.signal("end-1")
+    await gateway.wait_log("Public URL moved: ngrok: the tunnel came back as https://bbbb-2.")
+    await gateway.wait_log("replacing the runtime: the public URL")
+    await gateway.wait_log(f"Webhook URL: {last}")
+    await gateway.wait_log("config change taken up")
+    call = await gateway.initiate(CALLEE, "Hello from elsewhere.", mode="notify")
+    assert (await gateway.wait_state(call, "completed")).answered_at
+    assert gateway.pid == process
+
+
 @pytest.mark.scenario("A3", carrier="twilio")
 async def test_what_comes_through_the_agent_must_be_signed(
     setup: StartSetup, programs: FakePrograms

@@ -170,7 +170,7 @@ async def test_another_url_after_a_death_is_said_and_the_tunnel_is_closed(stage:
         reason = await stage.told(ExposureState.MOVED)
         assert "https://ffff-9999.ngrok-free.app/voice/webhook instead of " in reason
         assert urls.webhook in reason
-        assert "Restart the gateway" in reason
+        assert "openclaw voicecall setup --apply" in reason
         await gone(pid_of(stage.programs.runs[1]))
     assert len(stage.programs.runs) == 2
 

@@ -29,7 +29,7 @@ def alive(pid: int) -> bool:
     """Whether it runs; a zombie that nobody has waited for does not."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text("ascii")
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
     return stat.rpartition(")")[2].split()[0] != "Z"
 

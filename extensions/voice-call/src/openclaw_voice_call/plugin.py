@@ -96,6 +96,8 @@ class VoiceCall:
         """What the runtime was made from, whether or not it could be started."""
         self._replacing: asyncio.Task[None] | None = None
         self._port = WebhookPort()
+        self._moved = False
+        """The tunnel has other URLs than those that the runtime gives away."""
         self._reason: VoiceCallError | None = None
         parsed = parse_config(api.config, api.environ)
         for warning in parsed.warnings:
@@ -134,6 +136,8 @@ class VoiceCall:
     async def start(self) -> None:
         if self._wanted is not None:
             await self._launch(self._wanted)
+            if self._is_stale():
+                self._begin_replacing()
 
     async def reconfigure(self) -> None:
         """Take up the host's newest section. A section that cannot work changes nothing."""
@@ -157,8 +161,16 @@ class VoiceCall:
             return
         if self._runtime is not None and self._runtime.live_calls:
             api.log.info("config change waits for the end of live calls: %s", self._waiting())
+        self._begin_replacing()
+
+    def _tunnel_moved(self) -> None:
+        self._moved = True
+        if self._runtime is not None:
+            self._begin_replacing()
+
+    def _begin_replacing(self) -> None:
         if self._replacing is None or self._replacing.done():
-            self._replacing = api.tasks.spawn("replace the runtime", self._replace())
+            self._replacing = self._api.tasks.spawn("replace the runtime", self._replace())
 
     async def stop(self) -> None:
         self._reason = ShuttingDown()
@@ -192,7 +204,7 @@ class VoiceCall:
     async def _launch(self, plan: _Plan) -> None:
         """Start a runtime, or remember why there is none."""
         api, config = self._api, plan.config
-        self._tried = plan
+        self._tried, self._moved = plan, False
         if not config.enabled:
             self._reason = PluginDisabled()
             self._port.close()
@@ -204,7 +216,9 @@ class VoiceCall:
             if credentials is None:
                 credentials = resolve_credentials(config, api.environ)
                 self._tried = self._wanted = replace(plan, account=credentials)
-            self._runtime = await VoiceCallRuntime.start(api, config, credentials, self._port)
+            self._runtime = await VoiceCallRuntime.start(
+                api, config, credentials, self._port, self._tunnel_moved
+            )
         except (NotReady, StoreError) as error:
             self._reason = error
             self._port.close()
@@ -243,6 +257,8 @@ class VoiceCall:
         keys = built_in_changes(tried.config, wanted.config)
         if wanted.voice != tried.voice:
             keys = (*keys, "messages.tts")
+        if self._moved:
+            keys = (*keys, "the public URL")
         if not keys and wanted.account != tried.account:
             keys = ("credentials",)
         return ", ".join(keys)

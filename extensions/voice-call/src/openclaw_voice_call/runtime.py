@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
@@ -94,8 +94,10 @@ class VoiceCallRuntime:
         config: VoiceCallConfig,
         credentials: Credentials,
         port: WebhookPort | None = None,
+        moved: Callable[[], None] = lambda: None,
     ) -> VoiceCallRuntime:
-        """`port` outlives the runtime.
+        """`port` outlives the runtime. `moved` is called when the tunnel is at other URLs, which
+        only another runtime can give away.
 
         Raises NotConfigured, ExposureFailed, StoreError, or NotReady when the port is taken.
         """
@@ -123,7 +125,7 @@ class VoiceCallRuntime:
                     environ=api.environ,
                     clock=api.clock,
                     tasks=api.tasks,
-                    report=_Publisher(api).exposure,
+                    report=_Publisher(api, moved).exposure,
                 )
             )
             folder = journal_folder(config, api.state_dir)
@@ -284,8 +286,9 @@ class VoiceCallRuntime:
 class _Publisher:
     """Tells the owner's open connections what happens to calls."""
 
-    def __init__(self, api: PluginApi) -> None:
+    def __init__(self, api: PluginApi, moved: Callable[[], None] = lambda: None) -> None:
         self._api = api
+        self._moved = moved
 
     def changed(self, record: CallRecord, facts: Sequence[Fact]) -> None:
         if facts:
@@ -311,6 +314,8 @@ class _Publisher:
         )
         payload = {"exposure": news.exposure, "state": news.state.value, "reason": news.reason}
         self._api.publish("voicecall.exposure", payload)
+        if news.state is ExposureState.MOVED:
+            self._moved()
 
 
 def journal_folder(config: VoiceCallConfig, state_dir: Path) -> Path:

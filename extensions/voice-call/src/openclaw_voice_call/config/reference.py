@@ -58,8 +58,9 @@ More of them, each complete, are in [`examples/`](../examples).
   original's documentation, suggest so.
 - **One way in**: `publicUrl` wins over `tunnel`, which wins over `tailscale`. The tunnel is opened
   before the first call and closed with the gateway; when it is lost, the log says so and it is
-  opened again. If it comes back at another URL, the gateway must be restarted, because carriers
-  hold links to the old one: give ngrok a fixed domain.
+  opened again. If it comes back at another URL, calls that are up have lost their way here, as
+  their carrier holds links to the old one. It is opened anew when they are over, and the number has
+  to be pointed there (`voicecall setup --apply`): give ngrok a fixed domain.
 - **A public URL that the internet cannot reach** (loopback, private, link-local, 100.64.0.0/10,
   unique local IPv6, `.local`) is refused, unless the carrier's own `baseUrl` is local too.
 - **`skipSignatureVerification`** is refused together with a `serve.bind` that is not loopback.

@@ -180,8 +180,8 @@ class Ngrok:
             return None
         self._moved = (
             f"the tunnel came back as {urls.webhook} instead of {opened.result().webhook}, which "
-            "carriers were given; it was closed. Restart the gateway, and set tunnel.ngrokDomain "
-            "so that the URL stays"
+            "carriers were given; it is opened anew when no call is up. Point the number there "
+            "with: openclaw voicecall setup --apply, or set tunnel.ngrokDomain to keep one URL"
         )
         return ExposureFailed(self.name, self._moved)
 

@@ -161,7 +161,8 @@ class Tailscale:
     def _renamed(self, before: Machine, now: Machine) -> str:
         return (
             f"this machine is called {now.dns_name} now and not {before.dns_name}, which carriers "
-            "were given; restart the gateway"
+            "were given; that is taken up when no call is up. Point the number there with: "
+            "openclaw voicecall setup --apply"
         )
 
     def _tell(self, state: ExposureState, reason: str) -> None:

@@ -25,7 +25,7 @@ class ExposureState(StrEnum):
     """It is reached again, at the same URLs."""
     MOVED = "moved"
     """The tunnel came back at other URLs and is given up: links that carriers hold name the old
-    ones, so the gateway must be restarted."""
+    ones, so it takes a new exposure, and calls that begin with it."""
 
 
 class ExposureNews(msgspec.Struct, frozen=True):
