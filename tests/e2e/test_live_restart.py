@@ -98,3 +98,31 @@ async def test_calls_survive_a_second_kill_while_their_streams_come_back(
             assert (await phone.record(person)).texts("bot") == person.texts()
         assert silent[0].texts(complete=False) == silent[0].texts()
         assert company.asked("dial") == len(company.legs) == 4
+
+
+@pytest.mark.scenario("F46", "F54", carrier="twilio")
+async def test_who_asked_before_a_kill_gets_the_answer_from_the_next_process(
+    tmp_path: Path,
+) -> None:
+    """The agent does not answer it, and has the words after it."""
+    person = Person()
+    async with live_phone("twilio", tmp_path, {"+15550200000": person}, script=SCRIPT) as phone:
+        gateway = phone.gateway
+        call = await gateway.initiate("+15550200000", "Welcome.")
+        await phone.listens(person)
+        asked = await gateway.rpc("voicecall.continue.start", callId=call, message="Which colour?")
+        await person.wait_heard("Which", complete=False)
+        await gateway.kill()
+        await gateway.start()
+        await phone.stream(person, nth=2)
+        await person.wait_heard("Which colour?")
+        await phone.listens(person)
+        person.speak("Blue")
+        await gateway.wait_call(call, lambda view: view.texts("user") == ["Blue"])
+        answer = await gateway.rpc("voicecall.continue.result", operationId=asked["operationId"])
+        assert answer["status"] == "completed"
+        assert answer["result"] == {"success": True, "transcript": "Blue"}
+        await phone.answered(person, "two", "To two", within=2.0)
+        await person.wait_heard("To two.")
+        await phone.listens(person)
+        assert (await phone.record(person)).texts("bot") == ["Welcome.", "Which colour?", "To two."]
