@@ -17,7 +17,7 @@ from openclaw_voice_call.audio.formats import (
     RawFormat,
     TelephonyStream,
 )
-from openclaw_voice_call.errors import AudioError, UnsupportedAudio
+from openclaw_voice_call.errors import UnsupportedAudio
 from tests.voice_call.audio import containers as made
 from tests.voice_call.audio.spectra import cut, cut_at, inner, loudness_db, sinad_db
 
@@ -157,7 +157,7 @@ def test_what_is_no_playable_audio_is_refused_by_name(
 
 
 def test_the_refusal_says_what_to_do_and_shows_nothing_of_the_content() -> None:
-    with pytest.raises(AudioError) as caught:
+    with pytest.raises(UnsupportedAudio) as caught:
         converted(PCM_24K, b'{"error": "key sk-12345 is not valid for this organisation"}')
     assert str(caught.value) == "JSON cannot be played on a telephone line"
     assert caught.value.remedy == "Ask for uncompressed audio, raw or WAV, at 8 kHz or more."

@@ -32,8 +32,7 @@
     │   ├── LineGone                the carrier has no such live call (any more)
     │   └── NotSupported            this carrier cannot do that at all
     ├── SpeechFailed                a voice could not say it, or not all
-    ├── AudioError
-    │   └── UnsupportedAudio        audio of a kind that is not converted, or not audio at all
+    ├── UnsupportedAudio            audio of a kind that is not converted, or not audio at all
     ├── MediaError
     │   ├── MediaMalformed          not a message of the carrier's media protocol
     │   ├── StreamRefused           a media stream that is not expected (any more)
@@ -352,11 +351,7 @@ class SpeechFailed(VoiceCallError):
         self.partial = partial
 
 
-class AudioError(VoiceCallError):
-    code: ClassVar[str] = "audio_error"
-
-
-class UnsupportedAudio(AudioError):
+class UnsupportedAudio(VoiceCallError):
     """What was to be sent to a caller is not audio that can be converted; `found` names it."""
 
     code: ClassVar[str] = "unsupported_audio"

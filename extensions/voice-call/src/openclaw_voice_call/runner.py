@@ -24,6 +24,7 @@ from openclaw_voice_call.call.instruct import Hold, Over, Play, Stale, instruct
 from openclaw_voice_call.call.record import CallRecord
 from openclaw_voice_call.call.script import Listen, StepRef
 from openclaw_voice_call.call.types import EndReason, Mode
+from openclaw_voice_call.changes import Changes
 from openclaw_voice_call.conversation.answering import Answering
 from openclaw_voice_call.conversation.responder import Responder
 from openclaw_voice_call.errors import JournalRefused, StoreError, StreamRefused
@@ -72,7 +73,7 @@ class CallRunner:
         self._generation = 0
         self._newest: asyncio.Future[CallRecord] | None = None
         self._begun: set[str] = set()
-        self._watchers: set[asyncio.Future[None]] = set()
+        self._changes = Changes(parts.clock)
         self._timer: TimerHandle | None = None
         self._answering = Answering(
             parts.responder, clock=parts.clock, tasks=parts.tasks, insist=self._insist
@@ -201,7 +202,7 @@ class CallRunner:
                     if left_s <= 0 or self._stopped:
                         return self._keep_alive(after)
                     with self._line.held():
-                        await self._change(left_s)
+                        await self._changes.next(left_s)
 
     async def wait_until(
         self, holds: Callable[[CallRecord], bool], timeout_s: float
@@ -213,7 +214,7 @@ class CallRunner:
             left_s = until - clock.monotonic()
             if left_s <= 0 or self._stopped:
                 return None
-            await self._change(left_s)
+            await self._changes.next(left_s)
         return self.record
 
     def may_stumble(self) -> bool:
@@ -243,7 +244,7 @@ class CallRunner:
         self._answering.stop()
         self._close_voice()
         self._performer.stop()
-        self._wake()
+        self._changes.tell()
 
     def _all_stored(self) -> asyncio.Future[CallRecord]:
         if self._newest is not None and not self._newest.done():
@@ -296,7 +297,7 @@ class CallRunner:
         self._line.expect_sign(record)
         self._parts.responder.remember(record, facts)
         self._parts.adopted(self, facts)
-        self._wake()
+        self._changes.tell()
 
     def _begin_due(self, record: CallRecord) -> None:
         for command in due(record, markup=self._features.markup, line=self._line.view()):
@@ -382,27 +383,6 @@ class CallRunner:
                 return
             detail = "the call journal could not be written"
             self.post(ev.EndRequested(EndReason.ERROR, at_once=True, detail=detail))
-
-    async def _change(self, timeout_s: float) -> None:
-        """Wait for the next stored change, at most `timeout_s`."""
-        watcher: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._watchers.add(watcher)
-        timer = self._parts.clock.call_later(timeout_s, partial(_resolve, watcher))
-        try:
-            await watcher
-        finally:
-            timer.cancel()
-            self._watchers.discard(watcher)
-
-    def _wake(self) -> None:
-        watchers, self._watchers = self._watchers, set()
-        for watcher in watchers:
-            _resolve(watcher)
-
-
-def _resolve(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 def _retrieve(future: asyncio.Future[CallRecord]) -> None:
