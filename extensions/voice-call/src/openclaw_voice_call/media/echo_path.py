@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections import deque
-from itertools import chain, islice
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from openclaw_voice_call.audio.mulaw import QUIETEST_DBFS
 from openclaw_voice_call.interfaces.media import FRAME_MS
@@ -25,6 +26,8 @@ _WINDOW: Final = 100
 """Frames that are compared, 2 s."""
 _ONES: Final = np.ones(_WINDOW)
 _LN_PER_DB: Final = math.log(10.0) / 20.0
+_REMEMBERED: Final = _WINDOW + _DELAYS - 1
+_LAST: Final = 2 * _REMEMBERED - 1
 _EVERY: Final = 25
 _ALIKE: Final = 0.8
 """Correlation of the loudness of both ways; that of two people who both speak stays below."""
@@ -47,8 +50,11 @@ class EchoPath:
         """Of what was played in the last _DELAYS frames."""
         self._loudest_for = 1
         """After so many frames it is too long ago."""
-        self._played_dbfs: deque[float] = deque(maxlen=_WINDOW + _DELAYS - 1)
-        self._heard_dbfs: deque[float] = deque(maxlen=_WINDOW)
+        self._played_dbfs = array("d", bytes(8 * 2 * _REMEMBERED))
+        self._heard_dbfs = array("d", self._played_dbfs)
+        """Both ways, frame by frame, until `_end`; the last `_REMEMBERED` count. Arrays, because
+        they are written all the time and looked at rarely, and then by numpy."""
+        self._end = 0
         self._ratios_db: deque[float] = deque(maxlen=_WINDOW)
         self._until_look = _EVERY
 
@@ -68,22 +74,30 @@ class EchoPath:
                 loudest = self._find_loudest(playing)
                 if loudest <= QUIETEST_DBFS:
                     return QUIETEST_DBFS
-        self._played_dbfs.append(playing)
-        self._heard_dbfs.append(heard_dbfs)
+        end = self._end
+        self._played_dbfs[end] = playing
+        self._heard_dbfs[end] = heard_dbfs
+        self._end = end + 1 if end < _LAST else self._begin_anew()
         if loudest > _AUDIBLE_DBFS:
             self._ratios_db.append(heard_dbfs - loudest)
         self._until_look -= 1
         if not self._until_look:
             self._until_look = _EVERY
-            if len(self._played_dbfs) == _WINDOW + _DELAYS - 1:
+            if self._end >= _REMEMBERED:
                 self._look()
         return loudest + self.coupling_db
 
     def _find_loudest(self, playing: float) -> float:
-        newest_first = [playing, *islice(reversed(self._played_dbfs), _DELAYS - 1)]
+        before = self._played_dbfs[max(0, self._end - _DELAYS + 1) : self._end]
+        newest_first = [playing, *reversed(before)]
         loudest = self._loudest_dbfs = max(newest_first)
         self._loudest_for = _DELAYS - newest_first.index(loudest)
         return loudest
+
+    def _begin_anew(self) -> int:
+        for levels in (self._played_dbfs, self._heard_dbfs):
+            levels[:_REMEMBERED] = levels[_REMEMBERED:]
+        return _REMEMBERED
 
     def _look(self) -> None:
         returned_db = self._returned_db()
@@ -96,10 +110,9 @@ class EchoPath:
 
     def _returned_db(self) -> float | None:
         """How much of what we play comes back; None: nothing that can be told from other sound."""
-        levels = np.fromiter(chain(self._played_dbfs, self._heard_dbfs), np.float64)
-        amplitudes = np.exp(levels * _LN_PER_DB)
-        played, heard = amplitudes[:-_WINDOW], amplitudes[-_WINDOW:]
-        heard = heard - heard.mean()
+        heard = _amplitudes(self._heard_dbfs, self._end - _WINDOW, self._end)
+        played = _amplitudes(self._played_dbfs, self._end - _REMEMBERED, self._end)
+        heard -= heard.dot(_ONES) / _WINDOW
         # One figure for each delay, the longest first: of `played` in a window that slides over it.
         together = np.correlate(played, heard)
         sums, squares = np.correlate(played, _ONES), np.correlate(played * played, _ONES)
@@ -110,3 +123,7 @@ class EchoPath:
         if alike[best] < _ALIKE:
             return None
         return 20.0 * math.log10(together[best] / alone[best])
+
+
+def _amplitudes(dbfs: array[float], begin: int, end: int) -> NDArray[np.float64]:
+    return np.exp(np.frombuffer(dbfs)[begin:end] * _LN_PER_DB)
