@@ -32,8 +32,8 @@ class SystemClock:
     def wall(self) -> float:
         return time.time()
 
-    def monotonic(self) -> float:
-        return time.monotonic()
+    # Asked several times for each 20 ms of each call, so nothing stands in between.
+    monotonic = staticmethod(time.monotonic)
 
     def call_later(self, delay_s: float, callback: Callable[[], None]) -> TimerHandle:
         return asyncio.get_running_loop().call_later(max(0.0, delay_s), callback)
