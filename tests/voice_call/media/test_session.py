@@ -263,7 +263,9 @@ async def test_a_voice_five_times_too_fast_waits_and_can_be_interrupted() -> Non
     async def voice() -> bool:
         stream.session.begin(1, "Twenty seconds.")
         for begin in range(0, len(speech), 800):
-            if not await stream.session.supply(1, speech[begin : begin + 800]):
+            while stream.session.room_ms(1) < 100:
+                await stream.clock.sleep(0.020)
+            if not stream.session.add(1, speech[begin : begin + 800]):
                 return False
             given.append(begin)
             await stream.clock.sleep(0.020)
@@ -289,17 +291,6 @@ async def test_audio_that_was_not_asked_for_is_refused() -> None:
     assert stream.session.room_ms(1) == 500
     with pytest.raises(PlayoutFull):
         stream.session.add(1, noise(520))
-
-
-async def test_a_waiting_voice_is_let_go_when_the_stream_ends() -> None:
-    stream = Stream(limits=SessionLimits(playout=PlayoutLimits(most_ms=500)))
-    stream.session.begin(1, "Ten seconds.")
-    async with asyncio.TaskGroup() as tasks:
-        supplying = tasks.create_task(stream.session.supply(1, noise(10_000)))
-        await stream.run(0.1)
-        assert not supplying.done()
-        stream.session.closed()
-        assert not await asyncio.wait_for(supplying, 1)
 
 
 async def test_what_is_being_heard_is_known_by_word_and_level() -> None:
@@ -436,7 +427,7 @@ async def test_a_lost_socket_ends_it_and_nothing_has_an_effect_afterwards() -> N
     assert not stream.session.add(1, noise(100))
     assert not stream.session.finish(1)
     stream.session.begin(2, "Two.")
-    assert not await stream.session.supply(2, noise(100))
+    assert not stream.session.add(2, noise(100))
     stream.tell(AudioIn(_FRAME))
     stream.session.close()
     assert stream.listener.frames == []

@@ -341,6 +341,8 @@ class CallRunner:
                 await self.apply(event)
                 return
             except JournalRefused:
+                if self._stopped:
+                    return
                 await self._parts.clock.sleep(INSIST_S)
 
     def _keep_alive(self, after: StepRef) -> Instruction:

@@ -6,7 +6,6 @@ a `Playout` and leaves as the process's `TimerWheel` says.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from typing import Final, Protocol
@@ -145,7 +144,6 @@ class MediaSession:
         """Something was sent since the last clear."""
         self._cuts: tuple[Cut, ...] = ()
         """What was heard of each utterance when the stream ended."""
-        self._moved = asyncio.Event()
 
     # --- in -----------------------------------------------------------------------------------
 
@@ -245,22 +243,6 @@ class MediaSession:
             self._pump()
         return wanted
 
-    async def supply(self, utterance: int, mulaw: bytes) -> bool:
-        """Add audio of any length, and wait where there is no room for it.
-
-        False: the utterance is not wanted any more. It waits no longer than those before it take
-        to be played; the caller bounds how long their audio is in coming.
-        """
-        while True:
-            room = self._playout.room_ms(utterance) * BYTES_PER_MS
-            if not self.add(utterance, mulaw[:room]):
-                return False
-            mulaw = mulaw[room:]
-            if not mulaw:
-                return True
-            self._moved.clear()
-            await self._moved.wait()
-
     def finish(self, utterance: int) -> bool:
         """All audio of the utterance has been added.
 
@@ -294,7 +276,6 @@ class MediaSession:
                 tap.cleared(now)
         self._far_level.clear()
         self._pump_alarm.at(None)
-        self._moved.set()
         return cuts
 
     def heard(self) -> Cut | None:
@@ -349,7 +330,6 @@ class MediaSession:
                 began.append(message.begins)
         played = self._playout.confirmed_by(now)
         self._pump_alarm.at(self._playout.next_at())
-        self._moved.set()
         self._report(began, played)
 
     def _report(self, began: Sequence[int], played: Sequence[int]) -> None:
@@ -391,4 +371,3 @@ class MediaSession:
         self._far_level.clear()
         self._silent.at(None)
         self._pump_alarm.at(None)
-        self._moved.set()
