@@ -189,6 +189,7 @@ async def _open_door(port: int, ears_url: str | None, stopping: asyncio.Event) -
             streams=streams,
         )
         await server.start()
+        gc.freeze()  # as the gateway does
         await stopping.wait()
         await server.stop()
         await tasks.close()
