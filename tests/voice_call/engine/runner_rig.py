@@ -21,7 +21,7 @@ from openclaw_voice_call.call.types import CallId, CarrierCallId, Mode
 from openclaw_voice_call.carriers.twilio.media import TwilioMedia
 from openclaw_voice_call.conversation.responder import Responder
 from openclaw_voice_call.conversation.sentences import sentences
-from openclaw_voice_call.errors import Conflict
+from openclaw_voice_call.errors import Conflict, JournalRefused
 from openclaw_voice_call.interfaces.carrier import (
     CarrierFeatures,
     LegState,
@@ -51,6 +51,8 @@ class HeldStore:
         self.record = record
         self.facts_stored: list[Fact] = []
         self.held = False
+        self.refuses = 0
+        """So many writes fail."""
         self._waiting: list[tuple[CallRecord, Sequence[Fact], asyncio.Future[None]]] = []
 
     def commit(
@@ -71,7 +73,10 @@ class HeldStore:
         """Write what waits, in the order in which it was given."""
         waiting, self._waiting = self._waiting, []
         for record, facts, done in waiting:
-            if record.version == self.record.version + 1:
+            if self.refuses:
+                self.refuses -= 1
+                done.set_exception(JournalRefused("the disk is full"))
+            elif record.version == self.record.version + 1:
                 self.record = record
                 self.facts_stored += facts
                 done.set_result(None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from openclaw_voice_call.call.events import ContinueRequested
+from openclaw_voice_call.call.facts import TurnHeard
 from openclaw_voice_call.call.record import MediaStream
 from openclaw_voice_call.call.script import ConnectStream, StepRef
 from openclaw_voice_call.call.types import VoicePathKind
@@ -67,3 +68,17 @@ async def test_a_repeated_request_takes_no_stream_away_on_which_audio_comes() ->
             rig.frame(SILENT_FRAME)
         assert isinstance(await rig.runner.instruction(after, 0), KeepAlive)
         assert rig.record.stream == MediaStream(1, open=True)
+
+
+async def test_what_was_decided_behind_a_refused_write_is_not_lost_with_it() -> None:
+    async with runner_rig() as rig:
+        await rig.open_stream()
+        rig.store.held, rig.store.refuses = True, 1
+        await rig.hears("What is the weather")
+        await rig.hears("in Paris")
+        rig.store.held = False
+        rig.store.release()
+        await rig.clock.advance(1.0)
+        heard = [fact.text for fact in rig.of(TurnHeard) if isinstance(fact, TurnHeard)]
+        assert heard == ["What is the weather", "in Paris"]
+        assert rig.record.reply is not None

@@ -27,7 +27,7 @@ from openclaw_voice_call.call.types import EndReason, Mode
 from openclaw_voice_call.changes import Changes
 from openclaw_voice_call.conversation.answering import Answering
 from openclaw_voice_call.conversation.responder import Responder
-from openclaw_voice_call.errors import JournalRefused, StoreError, StreamRefused
+from openclaw_voice_call.errors import Conflict, JournalRefused, StoreError, StreamRefused
 from openclaw_voice_call.interfaces.carrier import Carrier
 from openclaw_voice_call.interfaces.instruction import Instruction, KeepAlive, Perform, Release
 from openclaw_voice_call.interfaces.media import MessageSink, StreamStart, Wire
@@ -140,8 +140,9 @@ class CallRunner:
 
     def tell(self, event: ev.CallEvent) -> CallRecord:
         """`post` what nobody else repeats; gives the record as decided."""
+        generation = self._generation
         stored = self.post(event)
-        stored.add_done_callback(partial(self._told, event))
+        stored.add_done_callback(partial(self._told, event, generation))
         return self._head
 
     def likely(self, text: str) -> None:
@@ -329,20 +330,30 @@ class CallRunner:
             return None
         return LiveVoice(record, live, self)
 
-    def _told(self, event: ev.CallEvent, stored: asyncio.Future[CallRecord]) -> None:
-        refused = not stored.cancelled() and isinstance(stored.exception(), JournalRefused)
-        if refused and not self._stopped:
+    def _told(
+        self, event: ev.CallEvent, generation: int, stored: asyncio.Future[CallRecord]
+    ) -> None:
+        if stored.cancelled() or self._stopped:
+            return
+        if self._may_try_again(stored.exception(), generation):
             self._parts.tasks.spawn("refused event", self._insist(event))
+
+    def _may_try_again(self, error: BaseException | None, generation: int) -> bool:
+        """Whether an event that was decided in this generation was lost with the journal, or with
+        an event before it that was."""
+        fell_with_another = isinstance(error, Conflict) and generation != self._generation
+        return isinstance(error, JournalRefused) or fell_with_another
 
     async def _insist(self, event: ev.CallEvent) -> None:
         """Post what nobody else repeats until it is stored, or the distress has ended the call."""
-        while True:
+        while not self._stopped:
+            generation = self._generation
             try:
                 await self.apply(event)
                 return
-            except JournalRefused:
-                if self._stopped:
-                    return
+            except StoreError as error:
+                if not self._may_try_again(error, generation):
+                    raise
                 await self._parts.clock.sleep(INSIST_S)
 
     def _keep_alive(self, after: StepRef) -> Instruction:
