@@ -178,3 +178,13 @@ def test_a_request_is_refused_rather_than_an_older_one_forgotten() -> None:
     played(play, 3.0).at(3.1, ev.SpeakRequested("one more", "One more."))
     assert play.lined_up[-1] == "One more."
     assert play.record.operation("op1") is not None
+
+
+def test_a_call_on_which_somebody_always_speaks_does_not_grow() -> None:
+    play = listening().at(2.0, ev.SpeakRequested("first", "First."))
+    for number in range(200):
+        play.at(3.0 + number, ev.SpeakRequested(f"op{number}", f"Number {number}."))
+        played(play, 3.5 + number)
+        assert play.lined_up == [f"Number {number}."]
+        assert len(play.record.script.verbs) < 40
+    assert len(play.of(Said)) == 200

@@ -29,6 +29,8 @@ LIVE_SLACK_MS: Final = 60_000
 """The same with live audio, which bounds each of its steps itself, but holds an answer back as long
 as the other party goes on speaking."""
 DIGIT_MS: Final = 500
+PAST_LIMIT: Final = 32
+"""How many verbs that are over a live call's script may hold."""
 STREAM_OPEN_S: Final = 6.0
 """How long a carrier may take to open the media stream that it was told to open."""
 
@@ -64,12 +66,23 @@ def line_up(draft: Draft, *verbs: Say | Digits) -> None:
     script = record.script
     if script.speaking:
         kept = (*script.verbs[: script.position + 1], *script.pending, *verbs)
-        draft.set(script=msgspec.structs.replace(script, verbs=(*kept, *_tail(record))))
+        script = msgspec.structs.replace(script, verbs=(*kept, *_tail(record)))
+        if record.speaks_live and isinstance(script.current, Say):
+            script = _without_past(script)
+        draft.set(script=script)
         return
     draft.set(script=Script(script.number + 1, (*verbs, *_tail(record))))
     draft.disarm("say", "wait")
     if record.phase is Phase.UP:
         enter(draft)
+
+
+def _without_past(script: Script) -> Script:
+    """What is over need not be kept where no line follows the script step by step: one that speaks
+    without a pause would grow for ever."""
+    if script.position < PAST_LIMIT:
+        return script
+    return Script(script.number + 1, script.verbs[script.position :])
 
 
 def drop_unspoken_replies(draft: Draft, why: str) -> None:
