@@ -32,6 +32,15 @@ class Pace(msgspec.Struct, frozen=True):
 class Pacer:
     """The schedule of one stream. Times are seconds of a clock that never goes back."""
 
+    __slots__ = (
+        "_began",
+        "_ends_at",
+        "_first",
+        "_lead",
+        "_message",
+        "_sent",
+    )
+
     def __init__(self, pace: Pace | None = None) -> None:
         pace = pace or Pace()
         self._first = pace.first_ms * BYTES_PER_MS

@@ -91,6 +91,16 @@ class _Utterance:
 class Playout:
     """One stream's utterances. Times are seconds of a clock that never goes back."""
 
+    __slots__ = (
+        "_marked",
+        "_marks",
+        "_most",
+        "_pacer",
+        "_queued",
+        "_waiting",
+        "underruns",
+    )
+
     def __init__(self, limits: PlayoutLimits | None = None, pace: Pace | None = None) -> None:
         self._most = (limits or PlayoutLimits()).most_ms * BYTES_PER_MS
         self._pacer = Pacer(pace)

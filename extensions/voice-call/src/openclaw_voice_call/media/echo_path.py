@@ -43,6 +43,17 @@ class EchoPath:
     no more than that returns.
     """
 
+    __slots__ = (
+        "_end",
+        "_heard_dbfs",
+        "_loudest_dbfs",
+        "_loudest_for",
+        "_played_dbfs",
+        "_ratios_db",
+        "_until_look",
+        "coupling_db",
+    )
+
     def __init__(self) -> None:
         self.coupling_db = _ASSUMED_DB
         """What returns is taken to be at most what is played, and this (negative) added."""

@@ -16,6 +16,8 @@ _MOST_AHEAD: Final = 16
 class FarLevel:
     """Remembers what is sent until it has been played. Times are monotonic seconds."""
 
+    __slots__ = ("_soundings",)
+
     def __init__(self) -> None:
         self._soundings: deque[tuple[float, bytes]] = deque(maxlen=_MOST_AHEAD)
         """What is played, and from when on."""

@@ -13,6 +13,17 @@ class MuteWatch:
     Some write nothing before the caller pauses, so the time counts from the first pause.
     """
 
+    __slots__ = (
+        "_enough_ms",
+        "_heard_at",
+        "_pause_s",
+        "_paused_at",
+        "_since",
+        "_speech_ms",
+        "_told",
+        "patience_s",
+    )
+
     def __init__(self, settings: TurnSettings) -> None:
         self._enough_ms = max(1, settings.mute_speech_ms)
         self.patience_s = settings.mute_ms / 1000 if settings.mute_ms else math.inf

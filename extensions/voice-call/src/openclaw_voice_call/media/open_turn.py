@@ -15,6 +15,19 @@ _APART_S: Final = 2.0
 class OpenTurn:
     """Empty until the first words come. Times in seconds."""
 
+    __slots__ = (
+        "_began",
+        "_ended",
+        "_finals",
+        "_first_at",
+        "_partial",
+        "_text_at",
+        "_told",
+        "changed_at",
+        "text",
+        "vendor_ended",
+    )
+
     def __init__(self) -> None:
         self._finals: list[str] = []
         self._partial = ""

@@ -39,6 +39,13 @@ _SURE: Final = 3
 class NoiseFloor:
     """How loud the line is when nobody speaks."""
 
+    __slots__ = (
+        "_block",
+        "_blocks",
+        "_frames",
+        "speech_dbfs",
+    )
+
     def __init__(self) -> None:
         self._blocks: deque[float] = deque(maxlen=_NOISE_BLOCKS)
         self._block = 0.0
@@ -60,6 +67,13 @@ class NoiseFloor:
 
 class SpeechGate:
     """Of one stream: whether each frame has speech of the other party in it."""
+
+    __slots__ = (
+        "_echo",
+        "_noise",
+        "_vad",
+        "echoing",
+    )
 
     def __init__(self, vad_threshold: float = 0.5) -> None:
         """`vad_threshold` from 0, takes much for speech, to 1, takes little."""
@@ -92,6 +106,13 @@ class Ear:
     While we play and nobody speaks, the recogniser hears silence instead of our echo. When somebody
     begins, it gets the last 300 ms after all, so that no first syllable is lost.
     """
+
+    __slots__ = (
+        "_gate",
+        "_held",
+        "_hold",
+        "_recent",
+    )
 
     def __init__(self, vad_threshold: float = 0.5) -> None:
         self._gate = SpeechGate(vad_threshold)

@@ -17,6 +17,15 @@ _ONSET_MASK: Final = (1 << _WINDOW_MS // FRAME_MS) - 1
 class SpeechMeter:
     """Counts frames, so that frames that come late and together count like any others."""
 
+    __slots__ = (
+        "_frame_at",
+        "_history",
+        "_memory",
+        "began",
+        "ended",
+        "stretch_ms",
+    )
+
     def __init__(self) -> None:
         self._history = 0
         """One bit a frame, the newest lowest."""

@@ -52,6 +52,28 @@ class TurnTaker:
     Time that goes backwards is taken to stand still.
     """
 
+    __slots__ = (
+        "_after_sound_s",
+        "_cut_at",
+        "_due",
+        "_exposed_ms",
+        "_finish_asked",
+        "_interruptible",
+        "_meter",
+        "_mute",
+        "_now",
+        "_prompts",
+        "_quiet_since",
+        "_rules",
+        "_settings",
+        "_sieve",
+        "_thinking",
+        "_turn",
+        "_utterance",
+        "_vendor_ends",
+        "_window_ms",
+    )
+
     def __init__(self, settings: TurnSettings) -> None:
         self._settings = settings
         self._now = -_NEVER

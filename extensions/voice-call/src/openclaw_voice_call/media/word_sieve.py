@@ -31,6 +31,23 @@ _OUR_PHRASE: Final = 4
 class WordSieve:
     """One call's."""
 
+    __slots__ = (
+        "_echo_s",
+        "_final",
+        "_final_at",
+        "_fresh_ms",
+        "_late_s",
+        "_own",
+        "_silent_since",
+        "_since_final_ms",
+        "_sound_at",
+        "_taken",
+        "_turn_over_at",
+        "_vendor_ended",
+        "_we_speak",
+        "vendor_hears",
+    )
+
     def __init__(self, settings: TurnSettings) -> None:
         self._late_s = settings.late_ms / 1000
         self._echo_s = settings.echo_ms / 1000

@@ -13,6 +13,18 @@ from openclaw_voice_call.interfaces.media import BYTES_PER_MS
 class Backlog:
     """Mu-law, bounded: the newest `most_ms`, and of what was sent in silence `quiet_ms`."""
 
+    __slots__ = (
+        "_base",
+        "_finish_at",
+        "_held",
+        "_most",
+        "_quiet",
+        "_sent",
+        "_start",
+        "in_speech",
+        "lost_ms",
+    )
+
     def __init__(self, most_ms: int, quiet_ms: int) -> None:
         self._most = most_ms * BYTES_PER_MS
         self._quiet = quiet_ms * BYTES_PER_MS

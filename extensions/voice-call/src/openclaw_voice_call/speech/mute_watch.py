@@ -26,6 +26,12 @@ def is_loud(mulaw: bytes) -> bool:
 class MuteWatch:
     """Told what is heard and what is answered; asked whether the vendor has fallen mute."""
 
+    __slots__ = (
+        "_patience_s",
+        "_since",
+        "_speech_ms",
+    )
+
     def __init__(self, patience_s: float) -> None:
         self._patience_s = patience_s
         self._speech_ms = 0.0

@@ -71,6 +71,25 @@ class ListeningLine:
     connection is lost; what a lost connection had not answered is sent to the next one.
     """
 
+    __slots__ = (
+        "_backlog",
+        "_clock",
+        "_current",
+        "_dial",
+        "_failures",
+        "_mutes",
+        "_new_protocol",
+        "_over",
+        "_patience",
+        "_piece",
+        "_quiet",
+        "_report",
+        "_task",
+        "_up",
+        "_vendor",
+        "_watch",
+    )
+
     def __init__(
         self,
         vendor: str,

@@ -34,6 +34,25 @@ class SttLink:
     link beside them, so that those of a link that is no longer in use can be told apart.
     """
 
+    __slots__ = (
+        "_backlog",
+        "_clock",
+        "_dial",
+        "_hear",
+        "_loop",
+        "_orders",
+        "_resting",
+        "_sent_at",
+        "_socket",
+        "_stuck",
+        "_woken",
+        "ended",
+        "protocol",
+        "ready",
+        "ready_at",
+        "sending_since",
+    )
+
     def __init__(
         self,
         protocol: SttProtocol,

@@ -59,6 +59,8 @@ def dial_with(session: aiohttp.ClientSession) -> Dial:
 
 
 class _AiohttpSocket:
+    __slots__ = ("_socket",)
+
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
 

@@ -37,6 +37,22 @@ class StreamSocket:
     `open` nothing is read, so that what comes meanwhile waits in the network's buffers.
     """
 
+    __slots__ = (
+        "_bounds",
+        "_closing",
+        "_cut",
+        "_deaf",
+        "_dialect",
+        "_frames",
+        "_held",
+        "_idle",
+        "_refused",
+        "_sink",
+        "_started",
+        "_transport",
+        "gone",
+    )
+
     def __init__(
         self,
         transport: asyncio.Transport,

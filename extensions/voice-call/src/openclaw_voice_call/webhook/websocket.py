@@ -109,6 +109,13 @@ class FrameReader:
     fed and not asked for.
     """
 
+    __slots__ = (
+        "_begun",
+        "_buffer",
+        "_kind",
+        "limit",
+    )
+
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._buffer = bytearray()
