@@ -23,6 +23,8 @@ CHUNK_BYTES: Final = 320
 """40 ms: fewer messages, and words no later than a person would notice."""
 CATCH_UP_BYTES: Final = 1600
 """What a message holds at most when there is more to send."""
+_DEFECT: Final = Trouble("internal", "sending failed")
+"""The event loop reports what it was."""
 _EARLY_S: Final = 0.001
 """So much early, a sign of life is on time."""
 
@@ -112,6 +114,15 @@ class SttLink:
 
     def _send_all(self) -> None:
         self._woken = False
+        sent = False
+        try:
+            self._send_waiting()
+            sent = True
+        finally:
+            if not sent:
+                self.end(_DEFECT)
+
+    def _send_waiting(self) -> None:
         socket = self._socket
         if socket is None:
             return
