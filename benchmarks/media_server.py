@@ -92,7 +92,7 @@ class Voice:
     def utterance_played(self, utterance: int) -> None:
         """The next one is lined up already."""
 
-    def stream_lost(self, detail: str, said: bool) -> None:
+    def stream_lost(self, detail: str) -> None:
         self.over.set()
 
     def _say(self, utterance: int) -> None:

@@ -125,7 +125,7 @@ class Nobody:
     def utterance_played(self, utterance: int) -> None:
         self.over.set()
 
-    def stream_lost(self, detail: str, said: bool) -> None:
+    def stream_lost(self, detail: str) -> None:
         self.over.set()
 
 

@@ -85,11 +85,11 @@ class LiveWalk(RuleBasedStateMachine):
         number = 1 if stream is None else stream.number + off_by
         self.happens(ev.StreamOpened(number, f"s{number}"))
 
-    @rule(off_by=st.sampled_from([0, 0, -1]), said=st.booleans())
-    def stream_closes(self, off_by: int, said: bool) -> None:
+    @rule(off_by=st.sampled_from([0, 0, -1]))
+    def stream_closes(self, off_by: int) -> None:
         stream = self.play.record.stream
         number = 1 if stream is None else stream.number + off_by
-        self.happens(ev.StreamClosed(number, "lost", said))
+        self.happens(ev.StreamClosed(number, "lost"))
 
     @rule(number=st.sampled_from([None, 1, 2]))
     def stream_fails(self, number: int | None) -> None:

@@ -126,11 +126,10 @@ class StreamOpened(msgspec.Struct, frozen=True, tag="stream-opened"):
 
 
 class StreamClosed(msgspec.Struct, frozen=True, tag="stream-closed"):
-    """The media stream `number` is gone. `said`: the carrier has said that it ends it."""
+    """The media stream `number` is gone."""
 
     number: int
     detail: str
-    said: bool = False
 
 
 class StreamFailed(msgspec.Struct, frozen=True, tag="stream-failed"):

@@ -7,6 +7,7 @@ once, what follows from them is the machine's business.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -43,6 +44,8 @@ from openclaw_voice_call.media.turns import (
     TurnSettings,
 )
 from openclaw_voice_call.media.wheel import TimerWheel
+
+log = logging.getLogger("openclaw.plugins.voice-call")
 
 PATIENCE_S = 4.0
 """How long the owner's words wait for a pause of the other party."""
@@ -183,7 +186,7 @@ class LiveVoice:
             self._timer.cancel()
         session, self._session = self._session, None
         if session is not None:
-            session.close()
+            self._part_with(session)
         for tap in self._taps:
             tap.close()
         await self._mouth.close()
@@ -255,7 +258,7 @@ class LiveVoice:
         self._mouth.played(utterance)
         self._door.tell(ev.UtterancePlayed(utterance))
 
-    def stream_lost(self, number: int, detail: str, *, said: bool) -> None:
+    def stream_lost(self, number: int, detail: str) -> None:
         if number != self._stream or self._session is None:
             return
         for say, _, complete in self._mouth.stop():
@@ -263,7 +266,7 @@ class LiveVoice:
                 self._mouth.played(say.utterance)
                 self._door.tell(ev.UtterancePlayed(say.utterance))
         self._lose()
-        self._door.tell(ev.StreamClosed(number, detail, said))
+        self._door.tell(ev.StreamClosed(number, detail))
 
     # What comes of it.
 
@@ -333,7 +336,12 @@ class LiveVoice:
         self._sounding = None
         self._taker.speaking(self._now(), None)
         if session is not None:
-            session.close()
+            self._part_with(session)
+
+    def _part_with(self, session: MediaSession) -> None:
+        session.close()
+        figures = msgspec.structs.asdict(session.figures())
+        log.info("media stream over", extra={"call": self._call_id, **figures})
 
     def _look_later(self) -> None:
         """Turns end by time, too, when a carrier sends no frames."""
@@ -371,8 +379,8 @@ class _Listener:
         self._voice = voice
         self._number = number
 
-    def stream_lost(self, detail: str, said: bool) -> None:
-        self._voice.stream_lost(self._number, detail, said=said)
+    def stream_lost(self, detail: str) -> None:
+        self._voice.stream_lost(self._number, detail)
 
 
 def _listed(record: CallRecord) -> tuple[Sequence[Say], int | None]:

@@ -58,11 +58,8 @@ class StreamListener(Protocol):
         """The carrier has played it to its end, or must have."""
         ...
 
-    def stream_lost(self, detail: str, said: bool) -> None:
-        """The stream is over, once, and not by our own `close`; `stop` tells what was heard.
-
-        `said`: the carrier has said that it ends the stream.
-        """
+    def stream_lost(self, detail: str) -> None:
+        """The stream is over, once, and not by our own `close`; `stop` tells what was heard."""
         ...
 
 
@@ -182,12 +179,12 @@ class MediaSession:
 
     def closed(self) -> None:
         """The socket is gone."""
-        self._lose("the stream's socket closed", said=False, code=None)
+        self._lose("the stream's socket closed", code=None)
 
     def doubt(self) -> None:
         """The line does what it does after a stream: this one is over, unless audio still comes."""
         if self._clock.monotonic() - self._heard_at >= _LEFT_S:
-            self._lose("the line has left the stream", said=False, code=1000)
+            self._lose("the line has left the stream", code=1000)
 
     def _take_audio(self, audio: AudioIn) -> None:
         now = self._heard_at = self._clock.monotonic()
@@ -223,11 +220,11 @@ class MediaSession:
             case KeyIn(key):
                 self._listener.key_pressed(key)
             case StreamStopped(reason):
-                self._lose(reason or "the carrier ended the stream", said=True, code=1000)
+                self._lose(reason or "the carrier ended the stream", code=1000)
             case StreamStart(stream_id=other) if other != self._stream_id:
                 # A redirected Twilio call may begin another stream on the same socket. It is not
                 # the one that was admitted, so it has to come in by the door, with its own pass.
-                self._lose("the carrier began another stream", said=False, code=1000)
+                self._lose("the carrier began another stream", code=1000)
             case StreamTrouble(code, detail):
                 self._note(code, detail)
             case _:
@@ -244,7 +241,7 @@ class MediaSession:
         if self._clock.monotonic() < self._heard_at + patience:
             self._silent.at(self._heard_at + patience)
         else:
-            self._lose(f"no audio for {patience:g} s", said=False, code=1000)
+            self._lose(f"no audio for {patience:g} s", code=1000)
 
     # --- out ----------------------------------------------------------------------------------
 
@@ -302,15 +299,6 @@ class MediaSession:
         self._pump_alarm.at(None)
         return cuts
 
-    def heard(self) -> Cut | None:
-        """What was heard by now of the utterance that is being played, if one is."""
-        return self._playout.heard(self._clock.monotonic())
-
-    @property
-    def idle(self) -> bool:
-        """Nothing waits to be sent, and all that was sent is confirmed."""
-        return self._playout.idle
-
     @property
     def playing_dbfs(self) -> float | None:
         """The level of what the other party heard when its newest audio came here; None: nothing
@@ -340,7 +328,7 @@ class MediaSession:
         self._pump()
         if self._wire.unsent > self._limits.most_unsent_bytes:
             detail = "stalled: the carrier does not take our audio"
-            self._lose(detail, said=False, code=_POLICY_VIOLATION)
+            self._lose(detail, code=_POLICY_VIOLATION)
 
     def _pump(self) -> None:
         """Send all that is due, and ask to be called for the rest."""
@@ -377,14 +365,14 @@ class MediaSession:
 
     # --- end ----------------------------------------------------------------------------------
 
-    def _lose(self, detail: str, *, said: bool, code: int | None) -> None:
+    def _lose(self, detail: str, *, code: int | None) -> None:
         """End the stream and report it, once. `code` None: the socket is closed already."""
         if not self._open:
             return
         self._end()
         if code is not None:
             self._wire.close(code, "")
-        self._listener.stream_lost(detail, said)
+        self._listener.stream_lost(detail)
 
     def _end(self) -> None:
         self._open = False
