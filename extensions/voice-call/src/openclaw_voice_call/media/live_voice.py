@@ -110,7 +110,6 @@ class LiveVoice:
             self,
             pieces=parts.pieces,
             language=settings.language,
-            voice_name=None,
         )
         self._taker = TurnTaker(
             msgspec.structs.replace(
@@ -162,9 +161,7 @@ class LiveVoice:
         parts = self._parts
         if self._session is not None:
             self._lose()
-        session = MediaSession(
-            parts.dialect, start, wire, parts.wheel, parts.clock, _Listener(self, number)
-        )
+        session = MediaSession(parts.dialect, start, wire, parts.wheel, parts.clock, self)
         for tap in self._taps:
             session.add_tap(tap)
         self._session, self._stream = session, number
@@ -258,15 +255,15 @@ class LiveVoice:
         self._mouth.played(utterance)
         self._door.tell(ev.UtterancePlayed(utterance))
 
-    def stream_lost(self, number: int, detail: str) -> None:
-        if number != self._stream or self._session is None:
+    def stream_lost(self, detail: str) -> None:
+        if self._session is None:
             return
         for say, _, complete in self._mouth.stop():
             if complete:
                 self._mouth.played(say.utterance)
                 self._door.tell(ev.UtterancePlayed(say.utterance))
         self._lose()
-        self._door.tell(ev.StreamClosed(number, detail))
+        self._door.tell(ev.StreamClosed(self._stream, detail))
 
     # What comes of it.
 
@@ -366,21 +363,6 @@ class LiveVoice:
 
     def _now(self) -> float:
         return self._parts.clock.monotonic()
-
-
-class _Listener:
-    """Tells a voice what happens on one of its streams."""
-
-    def __init__(self, voice: LiveVoice, number: int) -> None:
-        self.frame_heard = voice.frame_heard
-        self.key_pressed = voice.key_pressed
-        self.utterance_began = voice.utterance_began
-        self.utterance_played = voice.utterance_played
-        self._voice = voice
-        self._number = number
-
-    def stream_lost(self, detail: str) -> None:
-        self._voice.stream_lost(self._number, detail)
 
 
 def _listed(record: CallRecord) -> tuple[Sequence[Say], int | None]:

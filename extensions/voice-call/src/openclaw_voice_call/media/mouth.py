@@ -75,14 +75,13 @@ class Mouth:
         *,
         pieces: Callable[[str], Sequence[str]],
         language: str | None,
-        voice_name: str | None,
     ) -> None:
         """`pieces` parts a long text into what is synthesised at a time."""
         self._voice = voice
         self._tasks = tasks
         self._watcher = watcher
         self._pieces = pieces
-        self._order = SpeechOrder("", language, voice_name)
+        self._order = SpeechOrder("", language)
         self._lines: list[_Line] = []
         self._current: int | None = None
         self._session: MediaSession | None = None
