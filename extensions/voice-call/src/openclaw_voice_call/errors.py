@@ -33,10 +33,9 @@
     │   └── NotSupported            this carrier cannot do that at all
     ├── SpeechFailed                a voice could not say it, or not all
     ├── UnsupportedAudio            audio of a kind that is not converted, or not audio at all
-    ├── MediaError
-    │   ├── MediaMalformed          not a message of the carrier's media protocol
-    │   ├── StreamRefused           a media stream that is not expected (any more)
-    │   └── PlayoutFull             more speech than may wait to be sent
+    ├── MediaMalformed              not a message of the carrier's media protocol
+    ├── StreamRefused               a media stream that is not expected (any more)
+    ├── PlayoutFull                 more speech than may wait to be sent
     └── WebhookError
         ├── SignatureError
         └── WebhookMalformed
@@ -362,23 +361,19 @@ class UnsupportedAudio(VoiceCallError):
         self.remedy = "Ask for uncompressed audio, raw or WAV, at 8 kHz or more."
 
 
-class MediaError(VoiceCallError):
-    code: ClassVar[str] = "media_error"
-
-
-class MediaMalformed(MediaError):
+class MediaMalformed(VoiceCallError):
     """Not a message of the carrier's media protocol."""
 
     code: ClassVar[str] = "media_malformed"
 
 
-class StreamRefused(MediaError):
+class StreamRefused(VoiceCallError):
     """A media stream that nobody waits for, or does not wait for any more."""
 
     code: ClassVar[str] = "stream_refused"
 
 
-class PlayoutFull(MediaError):
+class PlayoutFull(VoiceCallError):
     """More speech than may wait to be sent to one call."""
 
     code: ClassVar[str] = "playout_full"

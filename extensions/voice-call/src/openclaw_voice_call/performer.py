@@ -281,8 +281,7 @@ class Performer:
 def _is_wanted(record: CallRecord, command: Act) -> bool:
     """Whether the line is to do this now: a verb of the current script, or the wanted stream."""
     if isinstance(command.verb, ConnectStream):
-        stream = record.stream
-        return record.speaks_live and stream is not None and stream.awaits(command.verb.number)
+        return record.awaits_stream(command.verb.number)
     return record.script.number == command.here.script
 
 

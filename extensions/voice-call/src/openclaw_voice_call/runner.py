@@ -154,15 +154,7 @@ class CallRunner:
 
     def expects_stream(self, number: int) -> bool:
         """Whether the call's media stream `number` may be opened now."""
-        head = self._head
-        stream = head.stream
-        return (
-            self._voice is not None
-            and head.speaks_live
-            and not head.closing
-            and stream is not None
-            and stream.awaits(number)
-        )
+        return self._voice is not None and self._head.awaits_stream(number)
 
     async def open_stream(self, number: int, start: StreamStart, wire: Wire) -> MessageSink:
         """Let the call speak and hear on this stream. Raises StreamRefused, JournalRefused."""

@@ -217,6 +217,12 @@ class CallRecord(msgspec.Struct, frozen=True):
         """True while live audio is what speaks and hears, or is about to."""
         return self.path is VoicePathKind.LIVE
 
+    def awaits_stream(self, number: int) -> bool:
+        """Whether the carrier is to open this media stream now."""
+        stream = self.stream
+        wanted = self.speaks_live and not self.closing
+        return wanted and stream is not None and stream.awaits(number)
+
     @property
     def next_due(self) -> float | None:
         """When the earliest deadline passes, epoch seconds."""

@@ -27,6 +27,9 @@ from openclaw_voice_call.webhook.streams import StreamDoor, asks_for_upgrade
 log = logging.getLogger(__name__)
 
 
+_TURNS = 5
+
+
 class Answers(Protocol):
     """What the server needs of `WebhookPipeline`."""
 
@@ -108,8 +111,7 @@ class WebhookServer:
 
         Returns when what was asked is answered, or `grace_s` is over.
         """
-        for listener in self._listeners:
-            listener.close()
+        await self._close_listeners()
         if self._sockets is not None:
             await self._sockets.quiet(grace_s)
 
@@ -130,16 +132,28 @@ class WebhookServer:
 
         Bounded by what streams take to close and `stop_s`, about twice.
         """
-        listeners, self._listeners = self._listeners, []
+        listeners = await self._close_listeners()
         if not listeners or self._sockets is None:
             return
-        for listener in listeners:
-            listener.close()
         if self._streams is not None:
             await self._streams.stop()
         await self._sockets.shutdown(self._limits.stop_s)
         for listener in listeners:
             await listener.wait_closed()
+
+    async def _close_listeners(self) -> Sequence[asyncio.Server]:
+        """A server that asyncio closes forgets the connections that it is about to take: they would
+        stay open, and nobody would answer. So it stops accepting first, and has a few turns of the
+        loop to hand over what it has accepted."""
+        loop = asyncio.get_running_loop()
+        for listener in self._listeners:
+            for each in listener.sockets:
+                loop.remove_reader(each.fileno())
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        for listener in self._listeners:
+            listener.close()
+        return self._listeners
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = request.protocol

@@ -21,8 +21,6 @@ Handle: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 COMMON_HEADERS: Mapping[str, str] = {"Server": "openclaw", "Cache-Control": "no-store"}
 """In every answer. Without the first, aiohttp would tell its version and Python's."""
 
-_TURNS = 5
-
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nServer: openclaw\r\nRetry-After: 1\r\n"
     b"Content-Length: 0\r\nConnection: close\r\n\r\n"
@@ -192,9 +190,6 @@ class Sockets:
 
     async def quiet(self, within_s: float) -> None:
         """Wait until nothing is asked and every connection has asked something, but not longer."""
-        # What the loop has accepted already shows itself within a few of its turns.
-        for _ in range(_TURNS):
-            await asyncio.sleep(0)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 while self._asking:
