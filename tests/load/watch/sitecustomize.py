@@ -15,6 +15,8 @@ COUNTED = ("CallRunner",)
 
 
 def _tell(*_: object) -> None:
+    # What was frozen would not be looked at, and what replaces it would seem to be new.
+    gc.unfreeze()
     gc.collect()
     objects = gc.get_objects()
     kinds = Counter(type(each).__name__ for each in objects)
