@@ -1,5 +1,6 @@
 """What every test can rely on."""
 
+import os
 from collections.abc import Generator
 
 import pytest
@@ -12,6 +13,12 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "scenario(*ids, carrier=None): proves these rows of docs/scenarios.md, on this carrier",
     )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Whole calls take the time that calls take: twice as many workers as CPUs keep these busy."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture(scope="session", autouse=True)
