@@ -60,7 +60,7 @@ def key_pressed(draft: Draft, event: ev.KeyPressed) -> None:
     record = draft.record
     streaming = record.speaks_live and record.stream is not None and record.stream.open
     if event.script is not None and streaming:
-        # Telnyx tells a key on the open stream and by a webhook, which alone names a script.
+        # Some carriers tell a key on the open stream and by a webhook, which alone names a script.
         return
     if not _is_awaited(draft.record, event.script, continuous=True):
         return

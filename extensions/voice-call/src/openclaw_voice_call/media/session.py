@@ -222,7 +222,7 @@ class MediaSession:
             case StreamStopped(reason):
                 self._lose(reason or "the carrier ended the stream", code=1000)
             case StreamStart(stream_id=other) if other != self._stream_id:
-                # A redirected Twilio call may begin another stream on the same socket. It is not
+                # A redirected call may begin another stream on the same socket. It is not
                 # the one that was admitted, so it has to come in by the door, with its own pass.
                 self._lose("the carrier began another stream", code=1000)
             case StreamTrouble(code, detail):

@@ -1,6 +1,6 @@
 """The mock network's media socket: both ends of its messages. Pure.
 
-One JSON object each, the shape of Twilio's with names of its own; `audio` is base64 mu-law.
+One JSON object each, in the usual shape with names of its own; `audio` is base64 mu-law.
 """
 
 from __future__ import annotations
