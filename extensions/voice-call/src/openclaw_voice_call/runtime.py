@@ -102,7 +102,8 @@ class VoiceCallRuntime:
         Raises NotConfigured, ExposureFailed, StoreError, or NotReady when the port is taken.
         """
         async with AsyncExitStack() as stack:
-            store = await SqliteCallStore.connect(journal_folder(config, api.state_dir))
+            folder = journal_folder(config, api.state_dir)
+            store = await SqliteCallStore.connect(folder)
             stack.push_async_callback(store.close)
             session = await stack.enter_async_context(
                 aiohttp.ClientSession(
@@ -128,7 +129,6 @@ class VoiceCallRuntime:
                     report=_Publisher(api, moved).exposure,
                 )
             )
-            folder = journal_folder(config, api.state_dir)
             live = open_live_audio(
                 api, config, session=session, stream_url=urls.stream, folder=folder
             )

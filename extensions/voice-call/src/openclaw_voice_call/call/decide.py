@@ -320,10 +320,7 @@ def _tell_anew(draft: Draft) -> None:
     if script.current is None or isinstance(script.current, Listen | Wait):
         line_up(draft)
     else:
-        rest = script.verbs[script.position :]
-        draft.set(
-            script=msgspec.structs.replace(script, number=script.number + 1, verbs=rest, position=0)
-        )
+        draft.set(script=script.rest)
 
 
 E_ = TypeVar("E_", bound=ev.CallEvent)

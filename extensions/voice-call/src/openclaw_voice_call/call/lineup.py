@@ -80,9 +80,7 @@ def line_up(draft: Draft, *verbs: Say | Digits) -> None:
 def _without_past(script: Script) -> Script:
     """What is over need not be kept where no line follows the script step by step: one that speaks
     without a pause would grow for ever."""
-    if script.position < PAST_LIMIT:
-        return script
-    return Script(script.number + 1, script.verbs[script.position :])
+    return script if script.position < PAST_LIMIT else script.rest
 
 
 def drop_unspoken_replies(draft: Draft, why: str) -> None:
@@ -101,9 +99,7 @@ def drop_unspoken_replies(draft: Draft, why: str) -> None:
 
 def renumber(draft: Draft) -> None:
     """Make what is left a new script, so that the line is told anew, and begin it again."""
-    script = draft.record.script
-    rest = script.verbs[script.position :]
-    draft.set(script=Script(script.number + 1, rest))
+    draft.set(script=draft.record.script.rest)
     draft.disarm("say", "wait")
     enter(draft)
 
@@ -151,7 +147,7 @@ def enter(draft: Draft) -> None:
     elif isinstance(verb, Digits):
         if draft.record.speaks_live and script.position:
             # Keys go to the carrier, which follows no script while the stream is open.
-            draft.set(script=Script(script.number + 1, script.verbs[script.position :]))
+            draft.set(script=script.rest)
         draft.arm("say", draft.now + (DIGIT_MS * len(verb.digits) + CONFIRM_SLACK_MS) / 1000)
     elif isinstance(verb, Wait):
         draft.arm("wait", draft.now + verb.ms / 1000)

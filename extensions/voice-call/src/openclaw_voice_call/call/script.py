@@ -85,6 +85,11 @@ class Script(msgspec.Struct, frozen=True):
         return isinstance(self.current, Say | Digits)
 
     @property
+    def rest(self) -> Script:
+        """What is left, under the next number: links and commands of the old one are over."""
+        return Script(self.number + 1, self.verbs[self.position :])
+
+    @property
     def pending(self) -> tuple[Say | Digits, ...]:
         """What is lined up to be played after the current verb."""
         later = self.verbs[self.position + 1 :]
